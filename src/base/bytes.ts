@@ -128,12 +128,18 @@ export class ByteReader {
   readonly end: number
   at: number
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  /** @param view  of the same bytes, when there is one: making it takes most of the time */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, view?: DataView) {
     assert(start >= 0 && start <= end && end <= bytes.length, 'a reader lies within its bytes')
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.view = view ?? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.at = start
     this.end = end
+  }
+
+  /** A reader of part of the same bytes, which has its own cursor. */
+  sub(start: number, end: number): ByteReader {
+    return new ByteReader(this.bytes, start, end, this.view)
   }
 
   /** Bytes not yet read. */
