@@ -1,0 +1,238 @@
+// What the daemon stores with, over any Disk: openStorage(), the store's jobs and the scheduler's, all
+// inline instead of in workers, so that a crash test can put a simulated disk below them.
+import type { Random } from '../../src/base/random.ts'
+import { Maintenance, PROGRESS_NOTE } from '../../src/daemon/maintenance.ts'
+import { SegmentPins } from '../../src/daemon/segment-pins.ts'
+import { openStorage, type Storage } from '../../src/daemon/storage.ts'
+import type { Workers } from '../../src/daemon/workers.ts'
+import type { Disk } from '../../src/disk/disk.ts'
+import type { SegmentInfo } from '../../src/engine/manifest.ts'
+import { rollUp } from '../../src/rollup/aggregate.ts'
+import { HOUR_US } from '../../src/rollup/progress.ts'
+import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
+import { isTierClass, type Tier, tierClass } from '../../src/rollup/tier.ts'
+import { FAMILY_SERIES } from '../../src/series/family.ts'
+import { countTargets, flushHead } from '../../src/series/flush-job.ts'
+import { HeadReader } from '../../src/series/head-read.ts'
+import { makeLabels } from '../../src/series/label.ts'
+import { mergeSegments } from '../../src/series/merge-job.ts'
+import { SeriesReader } from '../../src/series/reader.ts'
+import { TIME_MAX_US, TIME_MIN_US } from '../../src/series/sample.ts'
+import { SegmentCache } from '../../src/series/segment-cache.ts'
+import { type ModelRow, runLines } from '../series/model.ts'
+import type { HandClock } from './hand-clock.ts'
+
+export const KEEP_US = 6 * HOUR_US
+export const TIERS: readonly Tier[] = [
+  { name: '1m', stepUs: 60_000_000, keepUs: Number.POSITIVE_INFINITY },
+  { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY }
+]
+
+export interface StoreOptions {
+  readonly disk: Disk
+  readonly random: Random
+  readonly clock: HandClock
+  readonly wal?: { fileBytes: number; filesMax: number }
+  /** Told of what fails in the background. */
+  onError(error: unknown): void
+}
+
+/** A store with everything that is done to it. */
+export class InlineStore {
+  readonly storage: Storage
+  readonly maintenance: Maintenance
+  /** Damage told, at open and by readers. */
+  readonly damage: Error[]
+  private readonly disk: Disk
+
+  private constructor(storage: Storage, options: StoreOptions, damage: Error[]) {
+    this.storage = storage
+    this.disk = options.disk
+    this.damage = damage
+    const { engine, series, progress } = storage
+    const pins = new SegmentPins(id => engine.removeFile(id).catch(options.onError))
+    this.maintenance = new Maintenance({
+      clock: options.clock,
+      manifest: engine.manifest,
+      series,
+      workers: this.workers(),
+      pins,
+      progress,
+      plan: () => ({ mayMerge: true, mayRollup: true }),
+      tiers: () => TIERS,
+      synced: () => this.synced(),
+      keep: () => new Map([['default', KEEP_US]]),
+      sizeMax: () => Number.POSITIVE_INFINITY,
+      onDropped: () => {}
+    })
+  }
+
+  static async open(options: StoreOptions): Promise<InlineStore> {
+    const { disk, random, clock } = options
+    const damage: Error[] = []
+    const storage: Storage = await openStorage({
+      disk,
+      clock,
+      readOnly: false,
+      series: {
+        limits: { seriesMax: 10_000, fieldsPerGroupMax: 100 },
+        classes: [{ name: 'default', keepUs: KEEP_US, spanUs: HOUR_US }],
+        classify: () => 0,
+        flushBytes: 2 ** 30,
+        headBytesMax: 2 ** 31,
+        onLate: (group, timeUs) => storage.progress.markLate(group, timeUs),
+        onFull: () => {},
+        afterReaders: () => {}
+      },
+      kv: {},
+      wal: { fileBytes: 32_768, filesMax: 4, groupBytesMax: 1 << 20, ...options.wal },
+      pace: { delayMaxMs: 0, delayMaxLazyMs: 0, groupBytesTrigger: 8192 },
+      anyU32: () => random.u32(),
+      onDamage: error => damage.push(error),
+      onError: options.onError
+    })
+    const store = new InlineStore(storage, options, damage)
+    const { engine, series, progress } = storage
+    series.start(
+      {
+        rotate: () => engine.wal.rotate(),
+        commit: edit =>
+          engine.manifest.commit({ ...edit, notes: [...edit.notes, [PROGRESS_NOTE, progress.encode()]] }),
+        get pendingGroup() {
+          return engine.wal.pendingGroup
+        }
+      },
+      storage.catalogFile,
+      {
+        flush: (view, classes) => {
+          const head = new HeadReader(view, series.shapes.all)
+          return flushHead(disk, head, series.catalog, classes, store.ids(countTargets(head, classes)))
+        }
+      }
+    )
+    engine.wal.onFailed(error => series.refuse(error))
+    return store
+  }
+
+  /** Appends a row of the model: group n is the topic `gn`, field n is `fn`. */
+  write({ group, timeUs, values }: ModelRow, urgency: 0 | 1 | 2): void {
+    const { series, engine } = this.storage
+    const fields = values.map(value => `f${value.field}`)
+    const kinds = values.map(value => value.kind)
+    series.begin(series.shape('', makeLabels([['topic', `g${group}`]]), fields, kinds), timeUs)
+    values.forEach(({ value }, i) => {
+      if (typeof value === 'number') series.slots[series.at + i] = value
+      else if (typeof value === 'boolean') series.slots[series.at + i] = value ? 1 : 0
+      else {
+        const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value
+        series.text(i, bytes, 0, bytes.length)
+      }
+    })
+    series.end()
+    engine.wal.note(20, urgency)
+  }
+
+  /** Resolves when all that was written is on the medium. */
+  synced(): Promise<void> {
+    const { wal } = this.storage.engine
+    return wal.synced(wal.pendingGroup)
+  }
+
+  /** Calls back with a reader of the raw rows, or of a tier. */
+  read<T>(callback: (reader: SeriesReader) => T, tier: string | null = null, withHeads = true): T {
+    const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
+    const { series, engine } = this.storage
+    const isWanted = (info: SegmentInfo) =>
+      tier === null ? !isTierClass(info.class) : info.class === tierClass(tier)
+    const segments = [...engine.manifest.segments.values()].filter(
+      info => info.family === FAMILY_SERIES && isWanted(info)
+    )
+    const views = tier === null && withHeads ? series.views() : []
+    const heads = views.map(view => new HeadReader(view, series.shapes.all))
+    const reader = new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
+      this.damage.push(error)
+    )
+    try {
+      return callback(reader)
+    } finally {
+      cache.close()
+    }
+  }
+
+  /** Windows of tiers that claim to be done and are not what the raw rows say, as sentences. */
+  wrongWindows(fromUs: number): string[] {
+    const { progress, series } = this.storage
+    const wrongs: string[] = []
+    for (const { name, stepUs } of TIERS) {
+      const doneUs = progress.doneUs.get(name) ?? 0
+      for (let id = 0; id < series.catalog.groups.length; id++) {
+        const found = this.read(
+          reader => lines(runLines(reader.runs(id, null, TIME_MIN_US, TIME_MAX_US))),
+          name
+        )
+        const rolled = this.read(reader => rollUp(reader.runs(id, null, TIME_MIN_US, TIME_MAX_US), stepUs))
+        for (const [place, value] of lines(runLines(rolled === null ? [] : [rolled]))) {
+          const timeUs = Number(place.split(' ')[0])
+          const dirty = progress.dirty.get(Math.floor(timeUs / HOUR_US))
+          if (Math.floor(timeUs / HOUR_US) * HOUR_US < fromUs || timeUs + stepUs > doneUs) continue
+          if (dirty === 'all' || dirty?.has(id) || found.get(place) === value) continue
+          wrongs.push(
+            `tier ${name} has ${found.get(place)} at ${place} of group ${id}, raw rows say ${value}`
+          )
+        }
+      }
+    }
+    return wrongs.slice(0, 3)
+  }
+
+  close(): Promise<void> {
+    return this.storage.close()
+  }
+
+  private ids(count: number) {
+    const ids = Array.from({ length: count }, () => this.storage.engine.manifest.nextSegmentId())
+    return { ids, order: ids[0] ?? 0 }
+  }
+
+  /** The part of Workers that maintenance calls. */
+  private workers(): Workers {
+    const { series, engine } = this.storage
+    const inline: Pick<Workers, 'segmentsChanged' | 'merge' | 'rollup'> = {
+      segmentsChanged: () => {},
+      merge: inputs => mergeSegments(this.disk, inputs, series.catalog, engine.manifest.nextSegmentId()),
+      rollup: (spans: readonly RollupSpan[]) => {
+        const ids = this.ids(spans.reduce((sum, span) => sum + bucketsOf(span).length, 0))
+        return this.readLong(reader => runRollup(this.disk, reader, series.catalog, spans, ids))
+      }
+    }
+    return inline as Workers
+  }
+
+  private async readLong<T>(callback: (reader: SeriesReader) => Promise<T>): Promise<T> {
+    const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
+    const { series, engine } = this.storage
+    const segments = [...engine.manifest.segments.values()].filter(
+      info => info.family === FAMILY_SERIES && !isTierClass(info.class)
+    )
+    for (const info of segments) cache.open(info)
+    const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
+    try {
+      return await callback(
+        new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
+          this.damage.push(error)
+        )
+      )
+    } finally {
+      cache.close()
+    }
+  }
+}
+
+function lines(all: readonly string[]): Map<string, string> {
+  return new Map(
+    all.map(line => {
+      const at = line.lastIndexOf(' ')
+      return [line.slice(0, at), line.slice(at + 1)]
+    })
+  )
+}
