@@ -1,0 +1,258 @@
+// Which segments live, from where each owner's WAL is needed, and small named values. A file of edits
+// (record-file.ts): each commit is one record, so it holds whole or not at all.
+//
+// Invariants: what commit() resolved is durable; `segments` shows durable edits only; ids are never given out
+// twice, also not those of segments that are gone; the file is replaced by one edit when it is REWRITE_FACTOR
+// times as long as that.
+// A commit that fails leaves the file's end unknown: every commit asked for by then fails with it, and the next
+// one replaces the file by what is live before anything else.
+// Not here: files without an entry and entries without a file (recovery.ts), bytes of an edit
+// (manifest-edit.ts).
+import { assert } from '../base/assert.ts'
+import { ByteWriter } from '../base/bytes.ts'
+import { CorruptionError, reason, VarveError } from '../base/errors.ts'
+import { readWhole } from '../disk/atomic-file.ts'
+import type { Disk } from '../disk/disk.ts'
+import { MANIFEST, parseSegmentName, SEGMENT_DIR } from './file-names.ts'
+import { checkpointsOf, getEdit, type ManifestEdit, putEdit, type SegmentInfo } from './manifest-edit.ts'
+import { keepAside } from './quarantine.ts'
+import { RecordFile } from './record-file.ts'
+
+export type { ManifestEdit, SegmentInfo }
+
+/** The owner number of record files that are manifests. */
+export const MANIFEST_OWNER = 1
+const EDIT = 1
+const REWRITE_FACTOR = 4
+const REWRITE_BYTES_MIN = 64 * 1024
+
+export interface ManifestOptions {
+  readonly disk: Disk
+  readonly readOnly: boolean
+  readonly anySalt: () => number
+  /** Called when a checkpoint is durable. */
+  readonly onCheckpoint: (kind: number, walFile: number) => void
+}
+
+interface Waiting {
+  readonly edit: ManifestEdit
+  readonly done: PromiseWithResolvers<void>
+}
+
+export class Manifest {
+  private readonly live = new Map<number, SegmentInfo>()
+  private readonly marks = new Map<number, number>()
+  private readonly values = new Map<string, Uint8Array>()
+  /** Entries whose file is not there: not shown, but kept, in case the file comes back. */
+  private readonly hidden = new Map<number, SegmentInfo>()
+  private readonly removed = new Set<number>()
+  private readonly found: CorruptionError[] = []
+  private lastId = 0
+  private file: RecordFile | null = null
+  private rewrittenBytes = 0
+  private readonly onCheckpoint: ManifestOptions['onCheckpoint']
+  private queue: Waiting[] = []
+  private writing: Promise<void> | null = null
+
+  private constructor(options: ManifestOptions) {
+    this.onCheckpoint = options.onCheckpoint
+  }
+
+  /**
+   * Reads or creates it. A damaged one is kept in QUARANTINE_DIR and what is readable of it is used: `damage`
+   * says what is not, and recovery fills the gap from the segments themselves.
+   * @throws {VarveError} VARVE_FORMAT_NEWER, and as Disk
+   */
+  static async open(options: ManifestOptions): Promise<Manifest> {
+    const { disk, readOnly, anySalt } = options
+    const manifest = new Manifest(options)
+    const open = (path: string): Promise<RecordFile> =>
+      RecordFile.open({
+        disk,
+        path,
+        cause: 'manifest',
+        owner: MANIFEST_OWNER,
+        readOnly,
+        anySalt,
+        keepDamaged: bytes => keepAside(disk, MANIFEST, bytes),
+        onRecord: (kind, payload) => manifest.read(kind, payload)
+      })
+    if (!disk.exists(MANIFEST) && disk.list(SEGMENT_DIR).some(name => parseSegmentName(name) !== null)) {
+      manifest.found.push(new CorruptionError(MANIFEST, 0, 'the file is missing, but there are segments'))
+    }
+    try {
+      manifest.file = await open(MANIFEST)
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+      manifest.found.push(error)
+      if (!readOnly) {
+        await keepAside(disk, MANIFEST, readWhole(disk, MANIFEST))
+        await disk.remove(MANIFEST)
+        manifest.file = await open(MANIFEST)
+      }
+    }
+    manifest.found.unshift(...(manifest.file?.damage ?? []))
+    manifest.rewrittenBytes = manifest.file?.bytes ?? 0
+    return manifest
+  }
+
+  /** Live segments by id. */
+  get segments(): ReadonlyMap<number, SegmentInfo> {
+    return this.live
+  }
+
+  /** Checkpoints by kind of owner: the first WAL file that it needs. */
+  get checkpoints(): ReadonlyMap<number, number> {
+    return this.marks
+  }
+
+  /** What was damaged when it was opened. */
+  get damage(): readonly CorruptionError[] {
+    return this.found
+  }
+
+  /** The newest id that was given out; 0 when none was. */
+  get newestId(): number {
+    return this.lastId
+  }
+
+  /** An id that no segment has or had. */
+  nextSegmentId(): number {
+    return ++this.lastId
+  }
+
+  /** Ids up to this are not to be given out: files of them were found. */
+  reserveIds(id: number): void {
+    this.lastId = Math.max(this.lastId, id)
+  }
+
+  /** Whether edits may be missing: it was damaged, or ended in a torn tail (which a damaged end looks like). */
+  get incomplete(): boolean {
+    return this.found.length > 0 || (this.file?.torn ?? false)
+  }
+
+  /** Whether a segment was given up by an edit that was read. */
+  wasRemoved(id: number): boolean {
+    return this.removed.has(id)
+  }
+
+  /** Something else proves that edits are missing at its end. */
+  suspect(error: CorruptionError): void {
+    this.found.push(error)
+  }
+
+  /** The file of a live segment is not there: it is no longer among `segments`. */
+  hide(id: number): void {
+    const segment = this.live.get(id)
+    assert(segment !== undefined, 'only a live segment is hidden')
+    this.live.delete(id)
+    this.hidden.set(id, segment)
+  }
+
+  /** Shows a segment that no edit names, without writing: for a reader beside a damaged manifest. */
+  adopt(segment: SegmentInfo): void {
+    this.live.set(segment.id, segment)
+    this.reserveIds(segment.id)
+  }
+
+  /** A small named value: rollup watermarks, wear ledger, boots. */
+  note(key: string): Uint8Array | undefined {
+    return this.values.get(key)
+  }
+
+  /**
+   * One atomic edit, durable when it resolves. Commits asked for while one is written share the next sync.
+   * The files of removed segments are deleted by the caller, when nobody reads them.
+   * @throws {VarveError} VARVE_STORE_FAILED and as Disk; the edit may then be found at the next open or not
+   */
+  commit(edit: ManifestEdit): Promise<void> {
+    for (const segment of edit.add ?? [])
+      assert(segment.id <= this.lastId, 'a segment has an id of the manifest')
+    const done = Promise.withResolvers<void>()
+    this.queue.push({ edit, done })
+    this.writing ??= this.write()
+    return done.promise
+  }
+
+  /** Waits for commits under way and closes the file. */
+  async close(): Promise<void> {
+    await this.writing
+    this.file?.close()
+  }
+
+  private async write(): Promise<void> {
+    const out = new ByteWriter()
+    // Commits of one turn share one sync.
+    await Promise.resolve()
+    while (this.queue.length > 0) {
+      const batch = this.queue
+      this.queue = []
+      try {
+        if (this.file!.failed) await this.rewrite()
+        for (const { edit } of batch) {
+          out.reset()
+          putEdit(out, edit)
+          this.file!.append(EDIT, out.written())
+        }
+        await this.file!.sync()
+      } catch (error) {
+        // Those that wait were made in the belief that these would hold.
+        for (const { done } of [...batch, ...this.queue.splice(0)]) done.reject(error)
+        continue
+      }
+      for (const { edit, done } of batch) {
+        this.apply(edit)
+        for (const { kind, walFile } of checkpointsOf(edit)) this.onCheckpoint(kind, walFile)
+        done.resolve()
+      }
+      if (this.file!.bytes > Math.max(REWRITE_BYTES_MIN, this.rewrittenBytes * REWRITE_FACTOR)) {
+        // What fails here is tried again, and told, by the next commit.
+        await this.rewrite().catch(error => {
+          if (!(error instanceof VarveError)) throw error
+        })
+      }
+    }
+    this.writing = null
+  }
+
+  /** Replaces the file by what is live. @throws as Disk; the next commit tries again */
+  private async rewrite(): Promise<void> {
+    const out = new ByteWriter()
+    putEdit(out, {
+      add: [...this.live.values(), ...this.hidden.values()],
+      checkpoints: [...this.marks].map(([kind, walFile]) => ({ kind, walFile })),
+      notes: [...this.values],
+      lastId: this.lastId
+    })
+    await this.file!.rewrite([{ kind: EDIT, payload: out.written() }])
+    this.rewrittenBytes = this.file!.bytes
+  }
+
+  private read(kind: number, payload: Uint8Array): void {
+    try {
+      if (kind !== EDIT) throw new VarveError('VARVE_ITEM', `there is no record of kind ${kind}`)
+      this.apply(getEdit(payload))
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error
+      this.found.push(new CorruptionError(MANIFEST, 0, `an edit makes no sense (${reason(error)})`))
+    }
+  }
+
+  private apply(edit: ManifestEdit): void {
+    for (const id of edit.remove ?? []) {
+      this.live.delete(id)
+      this.hidden.delete(id)
+      this.removed.add(id)
+    }
+    for (const segment of edit.add ?? []) {
+      this.live.set(segment.id, segment)
+      this.lastId = Math.max(this.lastId, segment.id)
+    }
+    for (const { kind, walFile } of checkpointsOf(edit)) this.marks.set(kind, walFile)
+    for (const [key, value] of edit.notes ?? []) {
+      if (value === null) this.values.delete(key)
+      else this.values.set(key, value)
+    }
+    if (edit.lastId !== undefined) this.lastId = Math.max(this.lastId, edit.lastId)
+  }
+}

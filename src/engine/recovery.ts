@@ -1,0 +1,233 @@
+// What happens between finding a data directory and using it. In this order, because each step trusts the
+// ones before: remove what is not complete; read the manifest; compare it with the segment files; replay the
+// WAL into its owners; make sure that what was replayed is on the medium; go on in a new file.
+//
+// Invariants:
+//  - opening for reading writes nothing, so it may run beside a daemon; when a checkpoint moved meanwhile what
+//    was read may have gaps, and VARVE_CHANGED says to open again;
+//  - the newest group is written again before anything builds on it: after SIGKILL or a failed sync it may be
+//    in the kernel's memory and not on the medium, and a later cut would leave a hole;
+//  - writing goes on in another file, never behind a torn tail;
+//  - a segment file that no edit names is removed, but when edits may be missing it is adopted, since its own
+//    header and footer say all that the edit said. At worst its data are there twice (it was about to be
+//    committed), which owners bear; removing it could lose what was acknowledged long ago.
+// Damage is never fatal, never silent: it is collected for the engine to report.
+import { CorruptionError, VarveError } from '../base/errors.ts'
+import type { Disk } from '../disk/disk.ts'
+import {
+  isTemporary,
+  MANIFEST,
+  parseSegmentName,
+  SEGMENT_DIR,
+  segmentPath,
+  WAL_DIR,
+  walPath
+} from './file-names.ts'
+import type { Manifest } from './manifest.ts'
+import type { SegmentInfo } from './manifest-edit.ts'
+import { moveAside } from './quarantine.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { WalOwner } from './wal.ts'
+import { WalFiles } from './wal-files.ts'
+import { type LastGroup, readWal, type WalListing } from './wal-reader.ts'
+import { eachSection, wholePages } from './wal-record.ts'
+import { WalWriter } from './wal-writer.ts'
+
+/** Makes the directories and removes what an interrupted process left incomplete. */
+export async function prepareDirectories(disk: Disk): Promise<void> {
+  let made = false
+  for (const dir of ['', WAL_DIR, SEGMENT_DIR]) {
+    if (dir !== '' && disk.exists(dir)) continue
+    await disk.makeDir(dir)
+    made = true
+  }
+  if (made) await disk.syncDir('')
+  for (const dir of ['', SEGMENT_DIR]) {
+    for (const name of disk.list(dir)) {
+      if (isTemporary(name)) await disk.remove(dir === '' ? name : `${dir}/${name}`)
+    }
+  }
+}
+
+/**
+ * Makes manifest and segment files agree.
+ * @returns  what was found wrong
+ */
+export async function reconcileSegments(
+  disk: Disk,
+  manifest: Manifest,
+  readOnly: boolean
+): Promise<CorruptionError[]> {
+  const damage: CorruptionError[] = []
+  const present = new Set<number>()
+  const adopted: SegmentInfo[] = []
+  for (const name of disk.list(SEGMENT_DIR)) {
+    const id = parseSegmentName(name)
+    if (id === null) continue
+    present.add(id)
+    manifest.reserveIds(id)
+  }
+  const missing = [...manifest.segments.keys()].filter(id => !present.has(id))
+  if (missing.length > 0 && manifest.damage.length === 0) {
+    // Files are removed after the edit that says so is durable.
+    const why = `an edit is missing at its end: ${missing.length} of its segments have no file`
+    manifest.suspect(new CorruptionError(MANIFEST, 0, why))
+  }
+  for (const id of present) {
+    if (manifest.segments.has(id)) continue
+    if (!manifest.incomplete || manifest.wasRemoved(id)) {
+      if (!readOnly) await disk.remove(segmentPath(id))
+      continue
+    }
+    const found = describe(disk, segmentPath(id))
+    if (!(found instanceof CorruptionError)) adopted.push(found)
+    else {
+      damage.push(found)
+      if (!readOnly) await moveAside(disk, segmentPath(id))
+    }
+  }
+  for (const id of missing) {
+    damage.push(new CorruptionError(segmentPath(id), 0, 'the file is missing'))
+    manifest.hide(id)
+  }
+  if (readOnly) for (const segment of adopted) manifest.adopt(segment)
+  else if (adopted.length > 0) await manifest.commit({ add: adopted })
+  return damage
+}
+
+function describe(disk: Disk, path: string): SegmentInfo | CorruptionError {
+  try {
+    const reader = SegmentReader.open(disk, path)
+    reader.close()
+    return reader.info
+  } catch (error) {
+    if (error instanceof CorruptionError) return error
+    throw error
+  }
+}
+
+/**
+ * What the WAL says about the manifest: its newest edit cannot prove itself, but the WAL file that the newest
+ * checkpoints ask for was not used again before a later checkpoint was durable. Null: nothing is missing.
+ */
+export function lostEdit(
+  listing: WalListing,
+  manifest: Manifest,
+  owners: readonly WalOwner[]
+): CorruptionError | null {
+  if (owners.length === 0 || manifest.damage.length > 0) return null
+  const needed = Math.max(1, Math.min(...owners.map(owner => manifest.checkpoints.get(owner.kind) ?? 0)))
+  const first = listing.used.find(file => file.sequence >= needed)
+  if (first === undefined || first.sequence === needed) return null
+  const why = `an edit is missing at its end: WAL file ${needed} is needed and the WAL begins with ${first.sequence}`
+  return new CorruptionError(MANIFEST, 0, why)
+}
+
+/** What an earlier process wrote into the WAL after it was last asked. */
+export interface WrittenSince {
+  /** Groups after the ordinal that was asked for, as far as the needed files hold them. */
+  readonly groups: number
+  /** Bytes of them, in whole pages. */
+  readonly groupBytes: number
+  /** Bytes of all WAL files, written once when they were made. */
+  readonly fileBytes: number
+}
+
+/** What replaying left. */
+export interface Replayed {
+  readonly listing: WalListing
+  readonly damage: CorruptionError[]
+  readonly last: LastGroup | null
+  /** Checkpoint of each owner; 0 when it never set one. */
+  readonly checkpoints: ReadonlyMap<number, number>
+  /** The oldest file that any owner needs. */
+  readonly needed: number
+  readonly since: WrittenSince
+}
+
+/**
+ * Hands each owner its payloads from its checkpoint on.
+ * @param countAfter  groups with higher ordinals are counted
+ * @param strict  every payload must have an owner (it could not be kept otherwise)
+ * @throws {VarveError} VARVE_WAL_OWNER, VARVE_FORMAT_NEWER, and as Disk
+ */
+export function replayWal(
+  disk: Disk,
+  listing: WalListing,
+  marks: ReadonlyMap<number, number>,
+  owners: readonly WalOwner[],
+  countAfter: number,
+  strict: boolean
+): Replayed {
+  const byKind = new Map(owners.map(owner => [owner.kind, owner]))
+  const checkpoints = new Map(owners.map(owner => [owner.kind, marks.get(owner.kind) ?? 0]))
+  const needed = owners.length === 0 ? 0 : Math.min(...checkpoints.values())
+  const damage: CorruptionError[] = []
+  const files = listing.used.filter(file => file.sequence >= needed)
+  let [groups, groupBytes] = [0, 0]
+  const last = readWal(disk, files, needed === 0 ? null : needed, {
+    group(bytes, group, file) {
+      if (group.ordinal > countAfter) {
+        groups++
+        groupBytes += wholePages(group.bytes)
+      }
+      eachSection(bytes, group, (kind, payload, fresh) => {
+        const owner = byKind.get(kind)
+        if (owner === undefined) {
+          if (!strict || file.sequence < (marks.get(kind) ?? 0)) return
+          throw new VarveError(
+            'VARVE_WAL_OWNER',
+            `Cannot open ${file.path}: nobody owns records of kind ${kind}`
+          )
+        }
+        if (file.sequence >= checkpoints.get(kind)!) owner.replay(payload, fresh)
+      })
+    },
+    lost(error, sequence) {
+      damage.push(error)
+      for (const owner of owners) if (sequence >= checkpoints.get(owner.kind)!) owner.lost?.(error)
+    }
+  })
+  const fileBytes = [...listing.used, ...listing.unused].reduce((sum, file) => sum + file.bytes, 0)
+  return { listing, damage, last, checkpoints, needed, since: { groups, groupBytes, fileBytes } }
+}
+
+/** Writes the newest group again where it stands and syncs it. @throws as Disk */
+export async function rewriteLast(disk: Disk, last: LastGroup): Promise<void> {
+  const { offset, bytes } = last.group
+  const file = await disk.openWrite(last.path, 'wal')
+  try {
+    const pages = new Uint8Array(wholePages(bytes))
+    file.read(pages.subarray(0, Math.min(pages.length, file.size() - offset)), offset)
+    await file.write(pages, offset)
+    await file.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/** Sorts the files into needed and free, and makes the writer that goes on in a new one. */
+export async function continueWal(
+  disk: Disk,
+  replayed: Replayed,
+  fileBytes: number,
+  filesMax: number,
+  anyLife: () => number
+): Promise<{ files: WalFiles; writer: WalWriter }> {
+  const { used, unused } = replayed.listing
+  const pinned = used.filter(file => file.sequence >= replayed.needed)
+  const free: number[] = []
+  for (const file of [...unused, ...used.filter(file => file.sequence < replayed.needed)]) {
+    // One that a cut left half made, or of a smaller size that was configured before, is made anew.
+    if (file.bytes >= fileBytes) free.push(file.slot)
+    else await disk.remove(walPath(file.slot))
+  }
+  const newest = Math.max(
+    0,
+    ...used.map(f => f.sequence),
+    ...[...replayed.checkpoints.values()].map(c => c - 1)
+  )
+  const ordinal = replayed.last?.group.ordinal ?? Math.max(0, ...used.map(file => file.firstOrdinal))
+  const files = new WalFiles(disk, fileBytes, filesMax, pinned, free)
+  return { files, writer: new WalWriter(files, newest + 1, ordinal + 1, anyLife) }
+}

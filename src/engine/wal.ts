@@ -1,0 +1,433 @@
+// The WAL as its owners see it: they note what is pending, are drained into one group, and learn when that
+// group is on the medium. One write and one sync serve every owner (group commit); while a group is being
+// synced the next collects with the owners.
+//
+// Invariants:
+//  - groups are drained and written one at a time, in order; syncedGroup < pendingGroup;
+//  - draining happens between turns of the event loop, never inside note(): what an owner appends and the
+//    pendingGroup it reads in the same turn belong together;
+//  - a group's number is made known as synced only after its write and its sync succeeded; a group that
+//    turns out empty is synced when the one before is;
+//  - a failed write or sync ends the WAL: `failure` is set, every waiter is rejected, nothing is acknowledged
+//    any more, and every call throws VARVE_STORE_FAILED until the engine is opened anew. A later sync that
+//    succeeds proves nothing, because the kernel may have dropped the pages.
+//  - when no file is to be had the WAL is `full`: it waits, it says so (onPressure), and goes on by itself
+//    when a checkpoint frees a file.
+// Group numbers are those of this process; the medium has ordinals (wal-record.ts).
+// Not here: when (sync-pace.ts), where (wal-writer.ts), replay (recovery.ts).
+import { assert } from '../base/assert.ts'
+import { ByteWriter } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import { type CorruptionError, reason, VarveError } from '../base/errors.ts'
+import { EAGER, LAZY, NORMAL, type PaceOptions, SyncPace, type Urgency } from './sync-pace.ts'
+import type { WalFiles } from './wal-files.ts'
+import { beginGroup, beginSection, endSection, GROUP_HEADER_BYTES } from './wal-record.ts'
+import type { WalWriter } from './wal-writer.ts'
+
+export { EAGER, LAZY, NORMAL, type Urgency }
+
+/** One owner of WAL content. Kinds: 1 series, 2 kv. */
+export interface WalOwner {
+  readonly kind: number
+  /**
+   * At open: the payloads that this owner drained, in order, from its checkpoint on; a view, valid during the
+   * call. `fresh` says that it was drained with fresh = true. The same payload may have been in a segment
+   * already (rotate() says when): replaying it twice must give the same state as once.
+   */
+  replay(payload: Uint8Array, fresh: boolean): void
+  /** Payloads between the last replay() and the next are lost. Until a fresh one, later ones may refer to them. */
+  lost?(error: CorruptionError): void
+  /**
+   * Appends everything pending to `out` (no framing, only appending). Nothing appended: nothing pending.
+   * With `fresh`, what is appended must be readable without any payload before it. This owner's first payload
+   * in each file is fresh, so that it can replay from there.
+   */
+  drain(out: ByteWriter, fresh: boolean): void
+}
+
+/** What the files of the WAL look like when room is short. */
+export interface WalPressure {
+  /** Files that exist, and those of them whose groups an owner needs. */
+  readonly files: number
+  readonly filesPinned: number
+  readonly filesMax: number
+  /** The WAL cannot write the pending group before an owner's checkpoint frees a file. */
+  readonly full: boolean
+  /** The medium had no room for another file. */
+  readonly diskFull: boolean
+  /** Kinds of the owners that pin the oldest file: these have to flush. */
+  readonly kinds: readonly number[]
+}
+
+export interface WalStats {
+  /** Groups written by this process. */
+  groups: number
+  /** Bytes written, padding included. */
+  bytes: number
+  /** Bytes of them that carry nothing. */
+  paddingBytes: number
+  /** Duration of the last write and sync, milliseconds. */
+  lastSyncMs: number
+  /** Longest so far, milliseconds. */
+  syncMsMax: number
+}
+
+/** What recovery hands over. */
+export interface WalParts {
+  readonly clock: Clock
+  readonly owners: readonly WalOwner[]
+  readonly files: WalFiles
+  readonly writer: WalWriter
+  readonly pace: PaceOptions
+  /** Pending bytes above which admit() refuses. */
+  readonly groupBytesMax: number
+  /** Checkpoint of each owner's kind. */
+  readonly checkpoints: ReadonlyMap<number, number>
+}
+
+/** Buffers larger than this are given back after a burst, bytes. */
+const BUFFER_KEPT_BYTES = 1024 * 1024
+/** How often a full WAL looks for room by itself, milliseconds. */
+const FULL_RETRY_MS = 1000
+
+export class Wal {
+  /** The number of the group that collects now; grows by one for each group taken. */
+  pendingGroup = 1
+  /** The newest group that is on the medium, with all before it. */
+  syncedGroup = 0
+  /** Why the WAL ended; null while it is sound. */
+  failure: VarveError | null = null
+  /** No file is to be had: pending groups wait for a checkpoint. */
+  full = false
+  readonly stats: WalStats = { groups: 0, bytes: 0, paddingBytes: 0, lastSyncMs: 0, syncMsMax: 0 }
+
+  private readonly parts: WalParts
+  private readonly pace: SyncPace
+  private readonly checkpoints: Map<number, number>
+  private readonly syncedListeners: ((group: number) => void)[] = []
+  private readonly failedListeners: ((error: VarveError) => void)[] = []
+  private readonly pressureListeners: ((pressure: WalPressure) => void)[] = []
+  private readonly waiters = new Map<number, PromiseWithResolvers<void>>()
+  private rotations: PromiseWithResolvers<number>[] = []
+  /** Owners that drained nothing since the last restart point: their next payload has to be fresh. */
+  private readonly stale = new Set<WalOwner>()
+  private out = new ByteWriter(64 * 1024)
+  private noted = 0
+  private inFlight = 0
+  private running: Promise<void> | null = null
+  private immediate = false
+  private closing = false
+  private warned = false
+  private timerDueMs = Infinity
+  private cancelTimer: (() => void) | null = null
+
+  constructor(parts: WalParts) {
+    this.parts = parts
+    this.pace = new SyncPace(parts.pace, parts.clock.monotonicMs())
+    this.checkpoints = new Map(parts.checkpoints)
+    for (const owner of parts.owners) assert(this.checkpoints.has(owner.kind), 'every owner has a checkpoint')
+  }
+
+  /** Bytes noted and not yet synced. */
+  get pendingBytes(): number {
+    return this.noted + this.inFlight
+  }
+
+  /** The ordinal of the newest group on the medium; 0 when there is none. */
+  get ordinal(): number {
+    return this.parts.writer.nextOrdinal - 1
+  }
+
+  /** Bytes of all files. */
+  get fileBytes(): number {
+    return this.parts.files.count * this.parts.files.fileBytes
+  }
+
+  /** Makes a file ready in the background, so that the first group does not wait for it. */
+  prepare(): void {
+    this.parts.files.prepare().catch(error => this.fail(error))
+  }
+
+  /** The state of the WAL's files. */
+  get pressure(): WalPressure {
+    const { files } = this.parts
+    const oldest = Math.min(...this.checkpoints.values())
+    const kinds = [...this.checkpoints].filter(([, at]) => at === oldest).map(([kind]) => kind)
+    const { count, pinnedCount: filesPinned, filesMax, diskFull } = files
+    return { files: count, filesPinned, filesMax, full: this.full, diskFull, kinds }
+  }
+
+  /**
+   * To be asked before something of about `bytes` bytes is accepted.
+   * @throws {VarveError} VARVE_STORE_FAILED, VARVE_WAL_FULL (too much is pending: try again later)
+   */
+  admit(bytes: number): void {
+    this.check()
+    if (this.noted + bytes <= this.parts.groupBytesMax) return
+    const why = this.full ? 'every WAL file is waiting for a flush' : 'the medium is slower than the writers'
+    throw new VarveError(
+      'VARVE_WAL_FULL',
+      `Cannot accept ${bytes} bytes: ${this.noted} are pending, ${this.parts.groupBytesMax} at most, ${why}`
+    )
+  }
+
+  /**
+   * Something of about `bytes` bytes is pending (0: only someone who waits).
+   * @throws {VarveError} VARVE_STORE_FAILED
+   */
+  note(bytes: number, urgency: Urgency): void {
+    if (this.failure !== null || this.closing) this.check()
+    const before = this.noted
+    this.noted = before + bytes
+    const { trigger } = this.pace
+    if (this.pace.waiting(urgency) && (this.noted < trigger || before >= trigger)) return
+    this.pace.note(urgency, this.parts.clock.monotonicMs())
+    this.schedule()
+  }
+
+  /** Resolves when group g is on the medium. @throws {VarveError} VARVE_SYNC_FAILED when it never will be */
+  synced(group: number): Promise<void> {
+    if (group <= this.syncedGroup) return Promise.resolve()
+    if (this.failure !== null) return Promise.reject(this.neverSynced(group))
+    assert(group <= this.pendingGroup, 'only a group that exists is waited for')
+    const known = this.waiters.get(group)
+    if (known) return known.promise
+    const waiter = Promise.withResolvers<void>()
+    this.waiters.set(group, waiter)
+    if (group === this.pendingGroup) this.note(0, NORMAL)
+    return waiter.promise
+  }
+
+  /** Called after each sync with the highest durable group. */
+  onSynced(listener: (group: number) => void): void {
+    this.syncedListeners.push(listener)
+  }
+
+  /** Called once, when the WAL ends by a failure. */
+  onFailed(listener: (error: VarveError) => void): void {
+    this.failedListeners.push(listener)
+  }
+
+  /** Called when files run short (two or fewer left) and when the WAL becomes full: owners have to flush. */
+  onPressure(listener: (pressure: WalPressure) => void): void {
+    this.pressureListeners.push(listener)
+  }
+
+  /** Changes the pace from now on. */
+  setPace(pace: Partial<PaceOptions>): void {
+    this.pace.set(pace)
+    this.schedule()
+  }
+
+  /**
+   * Ends the current file after the pending group; resolves with the sequence number of the next file: the
+   * checkpoint that an owner may set once everything that it drained before is in segments. When the WAL is
+   * full, the pending group goes to that next file although its data may go into the segment as well.
+   * @throws {VarveError} VARVE_STORE_FAILED
+   */
+  rotate(): Promise<number> {
+    this.check()
+    if (this.full) return Promise.resolve(this.parts.writer.nextSequence)
+    const rotation = Promise.withResolvers<number>()
+    this.rotations.push(rotation)
+    this.schedule()
+    return rotation.promise
+  }
+
+  /** An owner's checkpoint is durable: files before all checkpoints become free. */
+  checkpoint(kind: number, walFile: number): void {
+    const before = this.checkpoints.get(kind)
+    assert(before !== undefined, 'a checkpoint belongs to an owner')
+    assert(walFile >= before && walFile <= this.parts.writer.nextSequence, 'a checkpoint only moves forward')
+    this.checkpoints.set(kind, walFile)
+    this.parts.files.release(Math.min(...this.checkpoints.values()))
+    if (this.full && this.parts.files.available) {
+      this.full = false
+      this.schedule()
+    }
+  }
+
+  /** Writes what is pending, if it can, and ends; who still waits then is told that it will not be synced. */
+  async close(): Promise<void> {
+    if (this.failure === null && !this.closing) {
+      await this.rotate().catch(error => {
+        if (error !== this.failure) throw error
+      })
+    }
+    this.closing = true
+    this.cancelTimer?.()
+    await this.running
+    this.rejectWaiters()
+    this.parts.writer.close()
+  }
+
+  private check(): void {
+    if (this.failure !== null) {
+      throw new VarveError('VARVE_STORE_FAILED', `Cannot write: the store failed (${this.failure.message})`, {
+        cause: this.failure
+      })
+    }
+    if (this.closing) throw new VarveError('VARVE_CLOSED', 'Cannot write: the store is closed')
+  }
+
+  private neverSynced(group: number): VarveError {
+    return new VarveError(
+      'VARVE_SYNC_FAILED',
+      `Cannot sync group ${group}: the store ${this.failure ? 'failed' : 'is closed'}`,
+      {
+        cause: this.failure
+      }
+    )
+  }
+
+  /** Sees to it that run() is called when the pending group is due. */
+  private schedule(): void {
+    if (this.running || this.immediate || this.full || this.failure !== null || this.closing) return
+    const nowMs = this.parts.clock.monotonicMs()
+    const waitMs = this.rotations.length > 0 ? 0 : this.pace.waitMs(this.noted, nowMs)
+    if (waitMs === 0) {
+      this.immediate = true
+      // After the sockets of this turn were read: they share the group.
+      setImmediate(() => {
+        this.immediate = false
+        this.start()
+      })
+    } else if (waitMs !== Infinity && nowMs + waitMs < this.timerDueMs) {
+      this.cancelTimer?.()
+      this.timerDueMs = nowMs + waitMs
+      this.cancelTimer = this.parts.clock.after(waitMs, () => {
+        this.timerDueMs = Infinity
+        this.cancelTimer = null
+        this.schedule()
+      })
+    }
+  }
+
+  private start(): void {
+    if (this.running || this.failure !== null || this.closing) return
+    this.running = this.run().then(
+      () => this.stopped(),
+      error => {
+        this.running = null
+        this.fail(error)
+      }
+    )
+  }
+
+  private stopped(): void {
+    this.running = null
+    this.schedule()
+  }
+
+  private async run(): Promise<void> {
+    const { clock } = this.parts
+    while (!this.closing) {
+      const waitMs = this.pace.waitMs(this.noted, clock.monotonicMs())
+      if (waitMs > 0 && (this.rotations.length === 0 || waitMs === Infinity)) break
+      if (!(await this.writeGroup())) return this.becomeFull()
+      // Under load something is always pending: a rotation waits for one group, not for a quiet moment.
+      if (this.rotations.length > 0) this.endRotations(this.parts.writer.endFile())
+    }
+    if (this.rotations.length > 0) this.endRotations(this.parts.writer.endFile())
+  }
+
+  /** False when there is no file for it; then nothing was drained. */
+  private async writeGroup(): Promise<boolean> {
+    const { writer, owners, clock } = this.parts
+    if (!(await writer.reserve(this.noted + (this.noted >> 2) + 4096))) return false
+    if (writer.restart) for (const owner of owners) this.stale.add(owner)
+    const group = this.pendingGroup++
+    this.inFlight = this.noted
+    this.noted = 0
+    this.pace.taken()
+    const out = this.out
+    beginGroup(out)
+    for (const owner of owners) {
+      const fresh = this.stale.has(owner)
+      const at = beginSection(out, owner.kind, fresh)
+      owner.drain(out, fresh)
+      if (endSection(out, at) > 0 && fresh) this.stale.delete(owner)
+    }
+    if (out.length > GROUP_HEADER_BYTES) {
+      const startMs = clock.monotonicMs()
+      const padding = await writer.write(out)
+      const endMs = clock.monotonicMs()
+      this.pace.charge(padding, endMs)
+      const { stats } = this
+      stats.groups++
+      stats.bytes += out.length
+      stats.paddingBytes += padding
+      stats.lastSyncMs = endMs - startMs
+      stats.syncMsMax = Math.max(stats.syncMsMax, stats.lastSyncMs)
+      if (out.bytes.length > BUFFER_KEPT_BYTES) this.out = new ByteWriter(64 * 1024)
+    }
+    this.inFlight = 0
+    this.announce(group)
+    this.prepareNext()
+    return true
+  }
+
+  private announce(group: number): void {
+    this.syncedGroup = group
+    const waiter = this.waiters.get(group)
+    if (waiter) {
+      this.waiters.delete(group)
+      waiter.resolve()
+    }
+    for (const listener of this.syncedListeners) listener(group)
+  }
+
+  /** Makes the next file ready while the current one still has room, and warns when files run short. */
+  private prepareNext(): void {
+    const { files, writer } = this.parts
+    if (writer.used * 2 < files.fileBytes) {
+      this.warned = false
+      return
+    }
+    if (this.warned) return
+    this.warned = true
+    this.prepare()
+    if (files.pinnedCount + 3 >= files.filesMax) this.press()
+  }
+
+  private press(): void {
+    const { pressure } = this
+    for (const listener of this.pressureListeners) listener(pressure)
+  }
+
+  private becomeFull(): void {
+    this.full = true
+    this.endRotations(this.parts.writer.nextSequence)
+    this.press()
+    this.parts.clock.after(FULL_RETRY_MS, () => {
+      if (!this.full) return
+      this.full = false
+      this.schedule()
+    })
+  }
+
+  private endRotations(sequence: number): void {
+    const rotations = this.rotations
+    this.rotations = []
+    for (const rotation of rotations) rotation.resolve(sequence)
+  }
+
+  private fail(error: unknown): void {
+    if (this.failure !== null) return
+    this.failure = new VarveError('VARVE_STORE_FAILED', `Cannot write the WAL: ${reason(error)}`, {
+      cause: error
+    })
+    this.cancelTimer?.()
+    this.rejectWaiters()
+    for (const rotation of this.rotations) rotation.reject(this.failure)
+    this.rotations = []
+    for (const listener of this.failedListeners) listener(this.failure)
+    // A bug of ours is not the medium's failure: it must end the process.
+    if (!(error instanceof VarveError)) throw error
+  }
+
+  private rejectWaiters(): void {
+    for (const [group, waiter] of this.waiters) waiter.reject(this.neverSynced(group))
+    this.waiters.clear()
+  }
+}
