@@ -1,5 +1,5 @@
 // What a sample may hold. A sample is (timestamp, value): the timestamp an integer of microseconds since
-// the Unix epoch in a JS number, exact until 2255; the value one of four kinds. A series may change its
+// the Unix epoch in a JS number, exact far beyond our span; the value one of four kinds. A series may change its
 // kind from one sample to the next (a sensor that says 21.4 and then "unavailable"): storage keeps a
 // column per (field, kind), and a reader sees both.
 //
@@ -13,6 +13,17 @@ export const KIND_NAMES = ['number', 'boolean', 'string', 'bytes'] as const
 /** A value as it is handed to people and faces; bytes are a view that must be copied to be kept. */
 export type Value = number | boolean | string | Uint8Array
 
-/** The span of timestamps we accept: 1900-01-01 to 2255-06-05, in microseconds. */
-export const TIME_MIN_US = -2_208_988_800_000_000
-export const TIME_MAX_US = Number.MAX_SAFE_INTEGER
+/**
+ * The timestamps we accept: 1970-01-01 to 2112-09-17, in microseconds. The span is 2^52 wide so that the
+ * difference of any two still fits a zigzag varint of 53 bits, which the WAL counts on.
+ */
+export const TIME_MIN_US = 0
+export const TIME_MAX_US = 2 ** 52 - 1
+
+const utf8 = new TextDecoder()
+
+/** The value of kind string or bytes that lies in bytes[start, end); always a copy. */
+export function textValue(bytes: Uint8Array, start: number, end: number, kind: Kind): Value {
+  const own = bytes.slice(start, end)
+  return kind === KIND.string ? utf8.decode(own) : own
+}

@@ -1,0 +1,155 @@
+// How residuals would be coded by entropy.ts, and what that would cost: which centre, and how finely tokens
+// split the intervals around it. Costs come from histograms of tokens alone, so that orders and schedules are
+// compared without coding anything.
+//
+// Invariants: a plan holds for exactly the residuals that it was made for.
+// Not here: coding by a plan (entropy.ts), the tokens (entropy-token.ts).
+import { assert } from '../base/assert.ts'
+import { countCost, fineBits } from './entropy-table.ts'
+import { coarserTokens, SPLIT_MAX, TOKEN_ZERO, tokenBits, tokenOf } from './entropy-token.ts'
+
+/** The longest alphabet. */
+export const TOKENS_MAX = 256
+/** Tables have 2^8 to 2^12 slots. */
+export const TABLE_BITS_MIN = 8
+export const TABLE_BITS_MAX = 12
+
+/** How a run of residuals would be coded, and what that costs. Filled by planEntropy(). */
+export interface EntropyPlan {
+  bits: number
+  center: number
+  split: number
+  tokenMin: number
+  tokens: number
+}
+
+const fine = new Uint32Array(2 * TOKEN_ZERO)
+const coarse = new Uint32Array(2 * TOKEN_ZERO)
+/** The tokens that occur. */
+const used = new Uint16Array(2 * TOKEN_ZERO)
+const sample = new Float64Array(63)
+/** log2 of whole numbers, for entropies. */
+const LOG2 = Float64Array.from({ length: 4097 }, (_, n) => (n === 0 ? 0 : Math.log2(n)))
+
+/** The table for n residuals: a slot for each, about. */
+export function tableBitsFor(n: number): number {
+  const bits = 32 - Math.clz32(Math.max(1, n - 1))
+  return Math.min(TABLE_BITS_MAX, Math.max(TABLE_BITS_MIN, bits))
+}
+
+/** The bits that tokens counted in counts[low .. high] of one split cost, table and extra bits with them. */
+function histogramCost(counts: Uint32Array, low: number, high: number, split: number, n: number): number {
+  if (high - low >= TOKENS_MAX) return Number.POSITIVE_INFINITY
+  const mantissa = fineBits(tableBitsFor(n))
+  let bits = n * LOG2[n]!
+  let before = 0
+  for (let at = low; at <= high; at++) {
+    const count = counts[at]!
+    const exponent = 32 - Math.clz32(count)
+    bits += countCost(exponent, before, mantissa)
+    before = exponent
+    if (count > 0) bits += count * (tokenBits(at - TOKEN_ZERO, split) - LOG2[count]!)
+  }
+  return bits
+}
+
+/** Residuals this close to the centre are their own tokens at the finest split. */
+const DIRECT = 1 << (SPLIT_MAX + 1)
+
+/** Whether all tokens from low to high stand for one integer each. */
+export function allDirect(low: number, high: number, split: number): boolean {
+  const direct = 1 << (split + 1)
+  return low >= -direct && high < direct
+}
+
+/** A split that costs this much more than the best ends the search. */
+const WORSE = 1.01
+
+function tryCenter(values: Float64Array, from: number, n: number, center: number, plan: EntropyPlan): void {
+  let low = 2 * TOKEN_ZERO
+  let high = 0
+  for (let i = from; i < from + n; i++) {
+    const x = values[i]! - center
+    const token = ((x >= -DIRECT && x < DIRECT ? x : tokenOf(x, SPLIT_MAX)) + TOKEN_ZERO) | 0
+    fine[token]!++
+    if (token < low) low = token
+    if (token > high) high = token
+  }
+  keepBetter(plan, histogramCost(fine, low, high, SPLIT_MAX, n), center, SPLIT_MAX, low, high)
+  let count = 0
+  for (let at = low; at <= high; at++) if (fine[at]! > 0) used[count++] = at
+  for (let split = SPLIT_MAX - 1; split >= 0; split--) {
+    if (allDirect(low - TOKEN_ZERO, high - TOKEN_ZERO, split)) continue
+    const map = coarserTokens(split)
+    const first = map[low]!
+    const last = map[high]!
+    for (let i = 0; i < count; i++) {
+      const to = map[used[i]!]!
+      coarse[to] = coarse[to]! + fine[used[i]!]!
+    }
+    const bits = histogramCost(coarse, first, last, split, n)
+    keepBetter(plan, bits, center, split, first, last)
+    coarse.fill(0, first, last + 1)
+    // Past the best split it only gets worse.
+    if (bits > plan.bits * WORSE) break
+  }
+  fine.fill(0, low, high + 1)
+}
+
+function keepBetter(
+  plan: EntropyPlan,
+  bits: number,
+  center: number,
+  split: number,
+  low: number,
+  high: number
+) {
+  if (bits >= plan.bits) return
+  plan.bits = bits
+  plan.center = center
+  plan.split = split
+  plan.tokenMin = low - TOKEN_ZERO
+  plan.tokens = high - low + 1
+}
+
+/** A plan that any other is better than. */
+export function noPlan(): EntropyPlan {
+  return { bits: Number.POSITIVE_INFINITY, center: 0, split: 0, tokenMin: 0, tokens: 0 }
+}
+
+/** The median of values[from, from + n), n >= 1, or of an even sample of many. */
+export function medianOf(values: Float64Array, from: number, n: number): number {
+  const picks = Math.min(n, sample.length)
+  for (let i = 0; i < picks; i++) {
+    const value = values[from + Math.floor((i * n) / picks)]!
+    let at = i
+    for (; at > 0 && sample[at - 1]! > value; at--) sample[at] = sample[at - 1]!
+    sample[at] = value
+  }
+  return sample[picks >>> 1]!
+}
+
+/**
+ * Finds a split for values[from, from + n) around a centre; 1 <= n <= 4096. `plan.bits` counts all but the
+ * state.
+ */
+export function planEntropy(
+  values: Float64Array,
+  from: number,
+  n: number,
+  center: number,
+  plan: EntropyPlan
+): void {
+  assert(n >= 1 && n < LOG2.length, 'the entropy stage codes 1 to 4096 residuals')
+  plan.bits = Number.POSITIVE_INFINITY
+  tryCenter(values, from, n, center, plan)
+}
+
+/** Tries intervals from the least value up, which suit a range filled evenly; keeps the better plan. */
+export function refineEntropy(values: Float64Array, from: number, n: number, plan: EntropyPlan): void {
+  // Tokens that are whole numbers are the same tokens around any centre.
+  if (allDirect(plan.tokenMin, plan.tokenMin + plan.tokens - 1, plan.split)) return
+  let min = values[from]!
+  for (let i = from + 1; i < from + n; i++) if (values[i]! < min) min = values[i]!
+  if (min !== plan.center) tryCenter(values, from, n, min, plan)
+}

@@ -1,0 +1,287 @@
+// Answers reads over a snapshot: the segments that were live and the heads as they stood when the reader
+// was made. One group at a time, runs are put together from chunks and rows whose times may overlap (late
+// data, a head behind a segment): what overlaps is merged, what does not is handed on as it is.
+//
+// Invariants: at equal times the later write wins: segments by `order`, then the head being flushed, then
+// the head; a damaged chunk costs its own samples only and is reported, everything else is read.
+// Not here: which segments are live (engine/manifest), evaluation (query).
+import { CorruptionError } from '../base/errors.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
+import { type Catalog, type Group, seriesName } from './catalog.ts'
+import type { ChunkView } from './chunk-view.ts'
+import type { HeadReader } from './head-read.ts'
+import type { Matcher } from './matcher.ts'
+import { Newest } from './newest.ts'
+import type { Run } from './run.ts'
+import { clip, merge } from './run-edit.ts'
+import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
+import type { SegmentCache } from './segment-cache.ts'
+import type { ChunkPlace } from './segment-index.ts'
+import type { SeriesSegment } from './segment-open.ts'
+import { selectSeries } from './select.ts'
+import type { Last, Order, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
+
+/** What a reader reads from. */
+export interface Snapshot {
+  readonly catalog: Catalog
+  /** Live segments of series, of the classes to be read. */
+  readonly segments: readonly SegmentInfo[]
+  /** Heads, the older first. */
+  readonly heads: readonly HeadReader[]
+  /** Coarser forms of the same series, the coarsest first; none when left out. */
+  readonly tiers?: readonly TierSource[]
+  /** By class, the time before which samples were dropped; a class that is not there lost none. */
+  readonly goneUs?: ReadonlyMap<string, number>
+}
+
+/** Some rows of a group that may overlap others in time. */
+interface Piece {
+  readonly firstUs: number
+  readonly lastUs: number
+  /** Higher wins. */
+  readonly rank: number
+  read(): Run | null
+  /** Null when only read() can tell. */
+  summary(ends: boolean): Summary | null
+}
+
+/** One consistent view of all series. Make one per query. */
+export class SeriesReader implements SeriesSource {
+  private readonly snapshot: Snapshot
+  private readonly cache: SegmentCache
+  private readonly segments: readonly SegmentInfo[]
+  private readonly onCorruption: (error: CorruptionError) => void
+  /** The segments with their ranks, the newest end first. */
+  private byEnd: { info: SegmentInfo; rank: number }[] | null = null
+  /** Segments whose index cannot be read, and damaged places that were told. */
+  private readonly unreadable = new Set<number>()
+  private readonly told = new Set<string>()
+
+  constructor(snapshot: Snapshot, cache: SegmentCache, onCorruption: (error: CorruptionError) => void) {
+    this.snapshot = snapshot
+    this.cache = cache
+    this.onCorruption = onCorruption
+    this.segments = [...snapshot.segments].sort((a, b) => a.order - b.order)
+  }
+
+  get tiers(): readonly TierSource[] {
+    return this.snapshot.tiers ?? []
+  }
+
+  /** A group's class is that of the segments it is in; in none, it may be any. */
+  rawFromUs(group: number): number {
+    const goneUs = this.snapshot.goneUs ?? new Map<string, number>()
+    if (goneUs.size === 0) return 0
+    const classes = new Set<string>()
+    for (const info of this.segments) {
+      if (classes.has(info.class)) continue
+      if (this.chunks(info, group, TIME_MIN_US, TIME_MAX_US).length > 0) classes.add(info.class)
+    }
+    return Math.max(
+      0,
+      ...Array.from(classes.size > 0 ? classes : goneUs.keys(), name => goneUs.get(name) ?? 0)
+    )
+  }
+
+  select(matchers: readonly Matcher[], topicFilter: string | null, limit: number): Uint32Array {
+    return selectSeries(this.snapshot.catalog, matchers, topicFilter, limit)
+  }
+
+  series(id: number) {
+    const { group, field } = this.snapshot.catalog.place(id)
+    return {
+      id,
+      name: seriesName(group.name, group.fields[field]!),
+      labels: group.labels,
+      group: group.id,
+      field
+    }
+  }
+
+  group(id: number): Group {
+    return this.snapshot.catalog.groups[id]!
+  }
+
+  *runs(
+    group: number,
+    fields: readonly number[] | null,
+    fromUs: number,
+    toUs: number,
+    order: Order = 'asc'
+  ): Iterable<Run> {
+    const pieces = this.pieces(group, fields, fromUs, toUs)
+    const clusters = clusterByTime(pieces)
+    if (order === 'desc') clusters.reverse()
+    for (const cluster of clusters) {
+      const run = mergeCluster(cluster)
+      const part = run === null ? null : clip(run, fromUs, toUs)
+      if (part !== null) yield part
+    }
+  }
+
+  *folds(
+    group: number,
+    fields: readonly number[],
+    fromUs: number,
+    toUs: number,
+    stepUs: number,
+    ends: boolean
+  ): Iterable<Run | Summary> {
+    for (const cluster of clusterByTime(this.pieces(group, fields, fromUs, toUs))) {
+      const [piece] = cluster
+      const isOneWindow =
+        cluster.length === 1 &&
+        piece!.firstUs >= fromUs &&
+        piece!.lastUs <= toUs &&
+        Math.floor(piece!.firstUs / stepUs) === Math.floor(piece!.lastUs / stepUs)
+      const summary = isOneWindow ? piece!.summary(ends) : null
+      if (summary !== null) yield summary
+      else {
+        const run = mergeCluster(cluster)
+        const part = run === null ? null : clip(run, fromUs, toUs)
+        if (part !== null) yield part
+      }
+    }
+  }
+
+  last(group: number, fields: readonly number[] | null, toUs: number): Last[] {
+    const newest = new Newest(new Set(fields ?? this.group(group).fields.keys()))
+    let rank = this.segments.length + this.snapshot.heads.length
+    for (const head of this.snapshot.heads.toReversed()) {
+      rank--
+      head.newestValues(group, toUs, newest.wanted, last => newest.offer(last, rank))
+    }
+    this.byEnd ??= this.segments
+      .map((info, order) => ({ info, rank: order }))
+      .sort((a, b) => b.info.timeMaxUs - a.info.timeMaxUs)
+    for (const { info, rank: ownRank } of this.byEnd) {
+      if (info.timeMinUs > toUs) continue
+      if (newest.isSettled(info.timeMaxUs)) break
+      this.lastOfSegment(info, ownRank, group, toUs, newest)
+    }
+    return newest.values()
+  }
+
+  close(): void {
+    this.cache.release()
+  }
+
+  private lastOfSegment(info: SegmentInfo, rank: number, group: number, toUs: number, newest: Newest): void {
+    for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
+      if (newest.isSettled(Math.min(place.lastUs, toUs))) return
+      this.guard(info, segment => {
+        if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
+        else {
+          const run = clip(segment.run(place, [...newest.wanted]), TIME_MIN_US, toUs)
+          if (run !== null) newest.offerRun(run, rank)
+        }
+      })
+    }
+  }
+
+  /** The places of a group in a segment; none when its index is damaged. */
+  private chunks(info: SegmentInfo, group: number, fromUs: number, toUs: number): ChunkPlace[] {
+    if (this.unreadable.has(info.id)) return []
+    try {
+      return this.cache.index(info).chunks(group, fromUs, toUs)
+    } catch (error) {
+      this.damaged(error)
+      this.unreadable.add(info.id)
+      return []
+    }
+  }
+
+  private pieces(group: number, fields: readonly number[] | null, fromUs: number, toUs: number): Piece[] {
+    const pieces: Piece[] = []
+    let rank = 0
+    for (const info of this.segments) {
+      rank++
+      if (info.timeMaxUs < fromUs || info.timeMinUs > toUs) continue
+      for (const place of this.chunks(info, group, fromUs, toUs)) {
+        pieces.push({
+          firstUs: place.firstUs,
+          lastUs: place.lastUs,
+          rank,
+          read: () => this.guard(info, segment => segment.run(place, fields)),
+          summary: ends =>
+            this.guard(info, segment => segment.chunk(place, view => summarise(view, fields, ends)))
+        })
+      }
+    }
+    for (const head of this.snapshot.heads) {
+      rank++
+      const run = head.run(group, fields, fromUs, toUs)
+      if (run === null) continue
+      pieces.push({
+        firstUs: run.times[0]!,
+        lastUs: run.times[run.rows - 1]!,
+        rank,
+        read: () => run,
+        summary: () => null
+      })
+    }
+    return pieces
+  }
+
+  /** Damage costs what it hit, never the query. */
+  private guard<T>(info: SegmentInfo, read: (segment: SeriesSegment) => T): T | null {
+    try {
+      return read(this.cache.open(info))
+    } catch (error) {
+      this.damaged(error)
+      return null
+    }
+  }
+
+  /** Tells of a damaged place once. */
+  private damaged(error: unknown): void {
+    if (!(error instanceof CorruptionError)) throw error
+    const place = `${error.file} ${error.offset}`
+    if (this.told.has(place)) return
+    this.told.add(place)
+    this.onCorruption(error)
+  }
+}
+
+/** A chunk by its head; null when what is needed is not in there. */
+function summarise(chunk: ChunkView, fields: readonly number[] | null, ends: boolean): Summary | null {
+  const columns: SummaryColumn[] = []
+  for (const column of chunk.columns) {
+    if (fields !== null && !fields.includes(column.field)) continue
+    if (ends && (column.count < chunk.rows || column.kind === KIND.string || column.kind === KIND.bytes)) {
+      return null
+    }
+    columns.push(column)
+  }
+  return { firstUs: chunk.timeFirstUs, lastUs: chunk.timeLastUs, columns }
+}
+
+/** Pieces grouped so that those of different clusters do not overlap; clusters ascend in time. */
+function clusterByTime(pieces: Piece[]): Piece[][] {
+  pieces.sort((a, b) => a.firstUs - b.firstUs)
+  const clusters: Piece[][] = []
+  let endUs = Number.NEGATIVE_INFINITY
+  for (const piece of pieces) {
+    if (piece.firstUs > endUs) clusters.push([])
+    clusters.at(-1)!.push(piece)
+    endUs = Math.max(endUs, piece.lastUs)
+  }
+  return clusters
+}
+
+/** All runs of a cluster as one; neighbours in rank are merged pairwise, so n pieces cost log n passes. */
+function mergeCluster(cluster: readonly Piece[]): Run | null {
+  let runs: Run[] = []
+  for (const piece of [...cluster].sort((a, b) => a.rank - b.rank || a.firstUs - b.firstUs)) {
+    const run = piece.read()
+    if (run !== null) runs.push(run)
+  }
+  while (runs.length > 1) {
+    const merged: Run[] = []
+    for (let i = 0; i < runs.length; i += 2) {
+      merged.push(i + 1 < runs.length ? merge(runs[i]!, runs[i + 1]!) : runs[i]!)
+    }
+    runs = merged
+  }
+  return runs[0] ?? null
+}

@@ -1,0 +1,141 @@
+// Reads a series segment: footer at open, index and blocks as they are asked for. The grammar
+// is in segment-build.ts. Used by queries, merging, rollups and `varve check`; never on the main thread.
+//
+// Invariants: every byte handed out was checked by the container; what cannot be decoded although its
+// checksum holds is a CorruptionError too, with file and offset.
+// Not here: merging several segments and the head (reader.ts).
+import { zstdDecompressSync } from 'node:zlib'
+import { AssertionError } from '../base/assert.ts'
+import { ByteReader } from '../base/bytes.ts'
+import { CorruptionError, FormatError, reason, VarveError } from '../base/errors.ts'
+import type { Disk } from '../disk/disk.ts'
+import { SegmentReader } from '../engine/segment-reader.ts'
+import { readDefinitions } from './catalog.ts'
+import { ChunkView } from './chunk-view.ts'
+import type { Column, Run } from './run.ts'
+import { KIND } from './sample.ts'
+import { type GroupName, SERIES_SEGMENT_VERSION } from './segment-build.ts'
+import { type ChunkPlace, SegmentIndex } from './segment-index.ts'
+
+/** Bound on what a names or index block may inflate to, in bytes. */
+const inflatedBytesMax = 1 << 29
+
+interface BlockPlace {
+  readonly offset: number
+  readonly length: number
+}
+
+/** One open series segment. */
+export class SeriesSegment {
+  readonly path: string
+  readonly groups: number
+  readonly chunks: number
+  private readonly file: SegmentReader
+  private readonly indexAt: BlockPlace
+  private readonly namesAt: BlockPlace
+  /** The block read last: chunks of neighbouring groups share it. */
+  private block: Uint8Array = new Uint8Array(0)
+  private blockAt = -1
+
+  /** @throws {CorruptionError} when header, footer or trailer are damaged; {FormatError} when newer */
+  constructor(disk: Disk, path: string) {
+    this.path = path
+    this.file = SegmentReader.open(disk, path)
+    const from = new ByteReader(this.file.footer)
+    const version = from.u8()
+    if (version > SERIES_SEGMENT_VERSION) throw new FormatError(path, version, SERIES_SEGMENT_VERSION)
+    this.groups = from.varint()
+    this.chunks = from.varint()
+    this.indexAt = { offset: from.varint(), length: from.varint() }
+    this.namesAt = { offset: from.varint(), length: from.varint() }
+  }
+
+  /** Where the chunks of all groups lie, read and checked; keep it, it does not need the file any more. */
+  readIndex(): SegmentIndex {
+    const bytes = this.inflate(this.indexAt)
+    return this.decode(this.indexAt, () => new SegmentIndex(new ByteReader(bytes), this.groups, this.chunks))
+  }
+
+  /** The groups of this segment by name: what makes it readable alone. */
+  names(): GroupName[] {
+    const bytes = this.inflate(this.namesAt)
+    return this.decode(this.namesAt, () => {
+      const names: (GroupName & { fields: string[] })[] = []
+      readDefinitions(new ByteReader(bytes), {
+        group: (id, name, labels) => names.push({ id, name, labels, fields: [] }),
+        field: (_, __, field) => {
+          const group = names.at(-1)
+          if (group === undefined)
+            throw new VarveError('VARVE_CATALOG', 'Cannot read names: a field before its group')
+          group.fields.push(field)
+        }
+      })
+      return names
+    })
+  }
+
+  /**
+   * The rows of the chunk at a place of the index, in arrays of their own.
+   * @param fields  only these; null: all; []: the times alone
+   * @throws {CorruptionError} naming the block
+   */
+  run(place: ChunkPlace, fields: readonly number[] | null): Run {
+    return this.chunk(place, view => decodeRun(view, fields))
+  }
+
+  /**
+   * Reads what the caller needs of the chunk at a place of the index; the view is gone afterwards.
+   * @throws {CorruptionError} naming the block
+   */
+  chunk<T>(place: ChunkPlace, read: (view: ChunkView) => T): T {
+    if (this.blockAt !== place.block) {
+      this.blockAt = -1
+      this.block = this.file.block(place.block, place.blockLength)
+      this.blockAt = place.block
+    }
+    return this.decode({ offset: place.block, length: 0 }, () => {
+      if (place.at + place.length > this.block.length) {
+        throw new VarveError('VARVE_INDEX', `chunk at ${place.at} of ${place.length} bytes leaves its block`)
+      }
+      return read(new ChunkView(this.block, place.at, place.at + place.length))
+    })
+  }
+
+  close(): void {
+    this.file.close()
+  }
+
+  private inflate(place: BlockPlace): Uint8Array {
+    const block = this.file.block(place.offset, place.length)
+    return this.decode(place, () => zstdDecompressSync(block, { maxOutputLength: inflatedBytesMax }))
+  }
+
+  /** Runs a decoder; whatever it dislikes is corruption of the block at `place`. */
+  private decode<T>(place: BlockPlace, decoder: () => T): T {
+    try {
+      return decoder()
+    } catch (error) {
+      if (error instanceof CorruptionError || error instanceof AssertionError) throw error
+      throw new CorruptionError(this.path, place.offset, reason(error))
+    }
+  }
+}
+
+function decodeRun(chunk: ChunkView, fields: readonly number[] | null): Run {
+  const rows = chunk.rows
+  const times = new Float64Array(rows)
+  chunk.times(times)
+  const columns: Column[] = []
+  for (let i = 0; i < chunk.columns.length; i++) {
+    const { field, kind, count } = chunk.columns[i]!
+    if (fields !== null && !fields.includes(field)) continue
+    const present = count === rows ? null : new Uint8Array(rows)
+    if (present !== null) chunk.present(i, present)
+    if (kind === KIND.number || kind === KIND.boolean) {
+      const numbers = new Float64Array(count)
+      chunk.numbers(i, numbers)
+      columns.push({ field, kind, present, count, numbers, texts: null })
+    } else columns.push({ field, kind, present, count, numbers: null, texts: chunk.texts(i) })
+  }
+  return { rows, times, columns }
+}
