@@ -1,0 +1,88 @@
+// An entry: what the store keeps under a key. A deleted key keeps an entry too, its tombstone, until
+// nothing older can hold the key.
+//
+//   entry := head varint | [expires varint] | value             what is left of the bytes is the value
+//   head  := version * 4 + expires? * 2 + tombstone?            a tombstone has no expires and no value
+// Example: version 7, expires at 1000 us, value "hi" = 1e e8 07 68 69; tombstone of version 8 = 21
+//
+// Versions are numbers of the store, not of the key: each write takes the next, so that of two versions
+// of anything the greater is the later, in this run of the program or in any before it.
+// Invariants: a version is 1 .. VERSION_MAX; an expiry is 0 (never) or us since the Unix epoch.
+// Not here: keys' order (key.ts), where entries lie (section.ts in the WAL, segment.ts on the medium).
+import { ByteReader, type ByteWriter } from '../base/bytes.ts'
+import { VarveError } from '../base/errors.ts'
+import { bytesOf, keyStart } from './key.ts'
+
+/** The greatest version: four of them fit where 2^53 does. At 1 M writes/s it is reached in 71 years. */
+export const VERSION_MAX = 2 ** 51 - 1
+
+const EMPTY = new Uint8Array(0)
+const utf8 = new TextDecoder()
+
+/** One version of what is under a key. Its bytes are the store's own: never change them. */
+export class Entry {
+  /** Namespace and key as one byte string (key.ts). */
+  readonly stored: string
+  readonly version: number
+  /** Microseconds since the Unix epoch from which on it is not there any more; 0: never. */
+  readonly expiresUs: number
+  /** Empty in a tombstone. */
+  readonly value: Uint8Array
+  /** A tombstone. Reads of the store give none; changes seen by a watch may be. */
+  readonly deleted: boolean
+
+  constructor(stored: string, version: number, expiresUs: number, value: Uint8Array | null) {
+    this.stored = stored
+    this.version = version
+    this.expiresUs = expiresUs
+    this.value = value ?? EMPTY
+    this.deleted = value === null
+  }
+
+  get namespace(): string {
+    return this.stored.slice(0, keyStart(this.stored) - 1)
+  }
+
+  get key(): Uint8Array {
+    return bytesOf(this.stored.slice(keyStart(this.stored)))
+  }
+
+  /** The key as text; bytes that are not UTF-8 become U+FFFD. */
+  get keyText(): string {
+    return utf8.decode(this.key)
+  }
+
+  /** Whether a reader at that moment sees it. */
+  visible(nowUs: number): boolean {
+    return !this.deleted && (this.expiresUs === 0 || nowUs < this.expiresUs)
+  }
+
+  /** Bytes of memory it takes, with its key, about: objects and table slots included. */
+  get weight(): number {
+    return this.stored.length + this.value.length + ENTRY_OVERHEAD
+  }
+}
+
+/** Bytes an entry costs in memory beyond key and value, estimated: object, string, typed array, backing store, slot. */
+const ENTRY_OVERHEAD = 240
+
+export function encodeEntry(entry: Entry, out: ByteWriter): void {
+  const expires = entry.expiresUs === 0 ? 0 : 2
+  out.varint(entry.version * 4 + expires + (entry.deleted ? 1 : 0))
+  if (expires !== 0) out.varint(entry.expiresUs)
+  out.raw(entry.value)
+}
+
+/** @param bytes  of one entry; its value will be a view into them @throws {VarveError} VARVE_TRUNCATED, VARVE_ENTRY */
+export function decodeEntry(stored: string, bytes: Uint8Array): Entry {
+  const from = new ByteReader(bytes)
+  const head = from.varint()
+  const flags = head % 4
+  const version = (head - flags) / 4
+  const expiresUs = (flags & 2) === 0 ? 0 : from.varint()
+  const deleted = (flags & 1) === 1
+  if (version === 0 || (deleted && from.left > 0) || ((flags & 2) !== 0 && (deleted || expiresUs === 0))) {
+    throw new VarveError('VARVE_ENTRY', `Cannot read entry: head ${head} with ${from.left} bytes of value`)
+  }
+  return new Entry(stored, version, expiresUs, deleted ? null : from.raw(from.left))
+}

@@ -1,0 +1,97 @@
+// What the store needs of the engine, as interfaces: the WAL it shares with the series, the manifest that
+// says which segments live, and files of segments. The engine's own classes fit them; tests and workers
+// may pass less. Semantics that the store relies on are stated here, at each member.
+// Not here: the engine (src/engine), how a segment's content looks (segment.ts).
+
+/** The kind of the store's content in the WAL, and the family of its segments. */
+export const KV_KIND = 2
+
+/** How long a write may wait for its sync: 0 lazy, 1 normal, 2 eager (the writer sends nothing until then). */
+export type Urgency = 0 | 1 | 2
+
+export interface KvWal {
+  /** The group that collects now; what is pending is on the medium when this group is. */
+  readonly pendingGroup: number
+  readonly syncedGroup: number
+  /** No file is to be had: pending groups wait for a checkpoint. */
+  readonly full: boolean
+  /** Asked before anything is accepted. @throws {VarveError} VARVE_STORE_FAILED, VARVE_CLOSED, VARVE_WAL_FULL */
+  admit(bytes: number): void
+  note(bytes: number, urgency: Urgency): void
+  synced(group: number): Promise<void>
+  onSynced(listener: (group: number) => void): void
+  /** Files run short, or there is none: the owners of these kinds have to flush. */
+  onPressure(
+    listener: (pressure: { readonly full: boolean; readonly kinds: readonly number[] }) => void
+  ): void
+  /**
+   * Ends the file after the pending group; resolves with the number of the file that later groups go to. When
+   * the WAL is full the pending group goes to that file too.
+   */
+  rotate(): Promise<number>
+}
+
+/** What the manifest knows of a segment. */
+export interface KvSegmentInfo {
+  readonly id: number
+  readonly family: number
+  readonly class: string
+  readonly bucketUs: number
+  readonly spanUs: number
+  readonly order: number
+  readonly bytes: number
+  readonly timeMinUs: number
+  readonly timeMaxUs: number
+  readonly samples: number
+  readonly level: number
+}
+
+export interface KvManifest {
+  readonly segments: ReadonlyMap<number, KvSegmentInfo>
+  nextSegmentId(): number
+  /** One atomic edit, durable when it resolves. */
+  commit(edit: {
+    add?: KvSegmentInfo[]
+    remove?: number[]
+    checkpoint?: { kind: number; walFile: number }
+    notes?: [key: string, value: Uint8Array | null][]
+  }): Promise<void>
+  note(key: string): Uint8Array | undefined
+}
+
+/** Where a segment stands among the others. */
+export interface SegmentPlace {
+  /** Greater is newer. */
+  readonly order: number
+  /** How often its entries were joined. */
+  readonly level: number
+  readonly entries: number
+}
+
+/** A segment that is being written. */
+export interface SegmentOut {
+  /** Appends a block; `payload` is copied. */
+  block(kind: number, payload: Uint8Array): { offset: number; length: number }
+  /** Resolves when there is room for more blocks: bounds memory. */
+  room(): Promise<void>
+  /** Synced, file and directory, when it resolves. */
+  finish(footer: Uint8Array, place: SegmentPlace): Promise<KvSegmentInfo>
+  abort(): Promise<void>
+}
+
+/** A finished segment, open for reading. */
+export interface SegmentIn {
+  readonly file: string
+  readonly footer: Uint8Array
+  /** The verified payload of a block. @throws {CorruptionError} */
+  block(offset: number, length: number): Uint8Array
+  close(): void
+}
+
+/** The segments' files, by number. */
+export interface SegmentFiles {
+  create(id: number): Promise<SegmentOut>
+  /** @throws {CorruptionError | FormatError} */
+  open(id: number): SegmentIn
+  remove(id: number): Promise<void>
+}

@@ -1,0 +1,101 @@
+// The entries not yet in segments: the memtable that takes writes, and the one that is being flushed.
+// Invariants: of two memtables that hold a key the active one has the later version; at most one is frozen.
+// Not here: when to flush (maintenance.ts), the WAL.
+import { assert } from '../base/assert.ts'
+import { Memtable, type MemtableView } from '../engine/memtable.ts'
+import type { Entry } from './entry.ts'
+
+interface Counted {
+  readonly entries: Memtable<Entry>
+  /** Memory it takes, about. */
+  weight: number
+  /** Bytes of keys and values. */
+  bytes: number
+}
+
+function empty(): Counted {
+  return { entries: new Memtable<Entry>(), weight: 0, bytes: 0 }
+}
+
+export class Memtables {
+  private active = empty()
+  private frozen: Counted | null = null
+
+  /** Memory of the memtable that takes writes, about. */
+  get activeWeight(): number {
+    return this.active.weight
+  }
+
+  /** Memory of all, about. */
+  get weight(): number {
+    return this.active.weight + (this.frozen?.weight ?? 0)
+  }
+
+  /** Bytes of keys and values that the memtable that takes writes holds. */
+  get activeBytes(): number {
+    return this.active.bytes
+  }
+
+  get activeSize(): number {
+    return this.active.entries.size
+  }
+
+  get(stored: string): Entry | undefined {
+    return this.active.entries.get(stored) ?? this.frozen?.entries.get(stored)
+  }
+
+  put(entry: Entry): void {
+    const { active } = this
+    const before = active.entries.put(entry.stored, entry)
+    active.weight += entry.weight - (before?.weight ?? 0)
+    active.bytes += bytesOfEntry(entry) - (before === undefined ? 0 : bytesOfEntry(before))
+  }
+
+  /** Puts an entry unless a later version is there: for entries that come in any order. */
+  putIfLater(entry: Entry): void {
+    const there = this.active.entries.get(entry.stored)
+    if (there === undefined || there.version < entry.version) this.put(entry)
+  }
+
+  /** Frozen views, newest first. */
+  pin(): MemtableView<Entry>[] {
+    const views = [this.active.entries.pin()]
+    if (this.frozen !== null) views.push(this.frozen.entries.pin())
+    return views
+  }
+
+  /** Starts a new memtable; what was written so far is frozen, and its view returned. */
+  freeze(): MemtableView<Entry> {
+    assert(this.frozen === null, 'one memtable is flushed at a time')
+    this.frozen = this.active
+    this.active = empty()
+    return this.frozen.entries.pin()
+  }
+
+  /** The frozen memtable is in a segment now. */
+  discard(): void {
+    this.frozen = null
+  }
+
+  /** The flush failed: what was frozen takes writes again, with those that came since. */
+  thaw(): void {
+    assert(this.frozen !== null, 'a memtable was frozen')
+    const later = this.active.entries.pin().cursor('', null)
+    this.active = this.frozen
+    this.frozen = null
+    for (; later.key !== null; later.next()) this.put(later.value())
+  }
+
+  /** Forgets entries up to a version: they are in segments. */
+  dropUpTo(version: number): void {
+    const all = this.active.entries.pin().cursor('', null)
+    this.active = empty()
+    for (; all.key !== null; all.next()) {
+      if (all.value().version > version) this.put(all.value())
+    }
+  }
+}
+
+function bytesOfEntry(entry: Entry): number {
+  return entry.stored.length + entry.value.length
+}

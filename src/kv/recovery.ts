@@ -1,0 +1,65 @@
+// What the store learns from the WAL at open: entries not yet in segments, and the changes watches may
+// ask for. Sections may come twice and out of order of version (carried ones); versions decide.
+//
+// Invariants: after finish() the memtable holds exactly the entries that are later than what segments
+// hold, and the history every change after its floor.
+// Not here: finding and checking the WAL's records (engine).
+import type { Entry } from './entry.ts'
+import type { History } from './history.ts'
+import type { Versions } from './maintenance.ts'
+import type { Memtables } from './memtables.ts'
+import { readSections, SECTION_NEW } from './section.ts'
+
+/** The group of what was found at open: it is on the medium. */
+const DURABLE_GROUP = 0
+
+export class Recovery {
+  private readonly memtables: Memtables
+  private readonly history: History
+  /** The greatest version seen. */
+  version = 0
+  private newest = 0
+  private firstFloor = -1
+  private gap = false
+
+  constructor(memtables: Memtables, history: History) {
+    this.memtables = memtables
+    this.history = history
+  }
+
+  /** Takes one payload of the WAL. @throws {VarveError} VARVE_SECTION, VARVE_TRUNCATED, VARVE_ENTRY */
+  replay(payload: Uint8Array): void {
+    readSections(payload, (kind, entries) => {
+      for (const entry of entries) {
+        this.version = Math.max(this.version, entry.version)
+        this.memtables.putIfLater(entry)
+        if (kind === SECTION_NEW && entry.version > this.newest) this.tell(entry)
+      }
+    })
+    this.history.synced(DURABLE_GROUP)
+  }
+
+  /** Some of the WAL cannot be read: watches from before it would miss what was in it. */
+  lost(): void {
+    this.gap = true
+    this.firstFloor = -1
+  }
+
+  /** All was replayed. @param start  the version that new writes follow */
+  finish(versions: Versions, start: number): void {
+    this.memtables.dropUpTo(versions.flushed)
+    if (this.firstFloor === -1) this.history.restart(this.gap ? start : versions.told)
+    else if (!this.gap && this.history.floor === this.firstFloor) {
+      this.history.floor = Math.min(this.firstFloor, versions.told)
+    }
+  }
+
+  private tell(entry: Entry): void {
+    this.newest = entry.version
+    if (this.firstFloor === -1) {
+      this.firstFloor = entry.version - 1
+      this.history.restart(this.firstFloor)
+    }
+    this.history.push(entry, DURABLE_GROUP)
+  }
+}

@@ -1,0 +1,259 @@
+// A segment of the store: sorted entries in blocks, and a footer that finds them. The container (engine)
+// frames and checksums blocks and footer; this file says what is in them.
+//
+//   block   := pairs of stored key and entry (engine/block.ts, entry.ts)
+//   footer  := 01 | facts | min key | max key | shadows varint (segment varint, keys varint)* |
+//              blocks varint (first key, offset varint, length varint)* | bloom bytes varint | bloom
+//   facts   := entries | tombstones | expiring bytes | expires least | expires greatest |
+//              version least | version greatest                                         all varints
+//   key     := bytes varint | bytes
+// In memory stay the first key and place of each block and the filter: about 1.6 bytes a key of 16 bytes
+// with 100 bytes of value. A read costs one block at most, and none where the filter says no.
+//
+// A shadow says how many keys of this segment an older segment may hold too: what is dead in the older
+// one, estimated without reading it, for the compaction plan.
+// Invariants: keys ascend through the whole segment; no key twice; the filter holds every key.
+// Not here: writing them (segment-writer.ts), which segments live (tables.ts).
+import { ByteReader } from '../base/bytes.ts'
+import { CorruptionError, VarveError } from '../base/errors.ts'
+import { BlockReader } from '../engine/block.ts'
+import { bloomMayHold, checkBloom } from '../engine/bloom.ts'
+import type { SortedCursor } from '../engine/merge-iterator.ts'
+import type { BlockCache } from './block-cache.ts'
+import { decodeEntry, type Entry } from './entry.ts'
+import type { SegmentIn } from './host.ts'
+import { byteString } from './key.ts'
+
+export const FOOTER_VERSION = 1
+/** What a segment's footer says of it as a whole. */
+export interface SegmentFacts {
+  readonly entries: number
+  readonly tombstones: number
+  /** Bytes of the entries that have an expiry. */
+  readonly expiringBytes: number
+  /** The least expiry in us, 0 where no entry has one. */
+  readonly expiresMinUs: number
+  readonly expiresMaxUs: number
+  readonly versionMin: number
+  readonly versionMax: number
+  readonly keyMin: string
+  readonly keyMax: string
+  /** Older segment -> how many of our keys it may hold. */
+  readonly shadows: ReadonlyMap<number, number>
+}
+
+/** A finished segment. Its blocks are read when asked for; its index and filter stay in memory. */
+export class KvSegment {
+  readonly id: number
+  readonly facts: SegmentFacts
+  private readonly file: SegmentIn
+  private readonly cache: BlockCache
+  private readonly firsts: string[] = []
+  private readonly offsets: Float64Array
+  private readonly lengths: Uint32Array
+  private readonly bloom: Uint8Array
+
+  /** @throws {CorruptionError} where the footer is not one of ours */
+  constructor(id: number, file: SegmentIn, cache: BlockCache) {
+    this.id = id
+    this.file = file
+    this.cache = cache
+    const from = new ByteReader(file.footer)
+    try {
+      if (from.u8() !== FOOTER_VERSION) throw new VarveError('VARVE_TRUNCATED', 'its version is not known')
+      this.facts = readFacts(from)
+      const blocks = from.varint()
+      if (blocks > from.left) throw new VarveError('VARVE_TRUNCATED', `no room for ${blocks} blocks`)
+      this.offsets = new Float64Array(blocks)
+      this.lengths = new Uint32Array(blocks)
+      for (let i = 0; i < blocks; i++) {
+        const first = readKey(from)
+        if (i > 0 && first <= this.firsts[i - 1]!)
+          throw new VarveError('VARVE_TRUNCATED', 'keys do not ascend')
+        this.firsts.push(first)
+        this.offsets[i] = from.varint()
+        this.lengths[i] = from.varint()
+      }
+      this.bloom = new Uint8Array(checkBloom(from.raw(from.varint())))
+    } catch (error) {
+      throw damaged(file.file, 0, error)
+    }
+  }
+
+  /** Bytes of memory it holds while open, about. */
+  get memoryBytes(): number {
+    let bytes = this.bloom.length
+    for (const first of this.firsts) bytes += first.length + 44
+    return bytes
+  }
+
+  get blocks(): number {
+    return this.firsts.length
+  }
+
+  /** Whether the key may be in it; false is certain. @param hash  bloomHash of the key */
+  mayHold(stored: string, hash: number): boolean {
+    return stored >= this.facts.keyMin && stored <= this.facts.keyMax && bloomMayHold(this.bloom, hash)
+  }
+
+  /** The entry of a key, tombstones included. @throws {CorruptionError} */
+  get(stored: string): Entry | undefined {
+    const block = this.blockOf(stored)
+    if (block < 0) return undefined
+    const bytes = this.read(block)
+    try {
+      const found = new BlockReader(bytes).get(stored)
+      return found && decodeEntry(stored, found)
+    } catch (error) {
+      throw damaged(this.file.file, this.offsets[block]!, error)
+    }
+  }
+
+  /** The entries with low <= key < high, or backwards. Blocks are read as it goes. */
+  cursor(low: string, high: string | null, reverse: boolean): SortedCursor<Entry> {
+    return new SegmentCursor(this, low, high, reverse)
+  }
+
+  /** The block that would hold the key, or -1. */
+  blockOf(stored: string): number {
+    let low = 0
+    let high = this.firsts.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (stored < this.firsts[middle]!) high = middle
+      else low = middle + 1
+    }
+    return low - 1
+  }
+
+  /** All pairs of a block. @throws {CorruptionError} */
+  pairs(block: number): { keys: string[]; values: Uint8Array[] } {
+    const bytes = this.read(block)
+    try {
+      const pairs = new BlockReader(bytes).pairs()
+      if (pairs.keys[0] !== this.firsts[block])
+        throw new VarveError('VARVE_BLOCK', "its first key is not the index's")
+      return pairs
+    } catch (error) {
+      throw damaged(this.file.file, this.offsets[block]!, error)
+    }
+  }
+
+  /** Decodes the entry of a pair. @throws {CorruptionError} */
+  decode(stored: string, bytes: Uint8Array, block: number): Entry {
+    try {
+      return decodeEntry(stored, bytes)
+    } catch (error) {
+      throw damaged(this.file.file, this.offsets[block]!, error)
+    }
+  }
+
+  close(): void {
+    this.cache.drop(this.id)
+    this.file.close()
+  }
+
+  private read(block: number): Uint8Array {
+    const kept = this.cache.get(this.id, block)
+    if (kept !== undefined) return kept
+    const bytes = this.file.block(this.offsets[block]!, this.lengths[block]!)
+    this.cache.put(this.id, block, bytes)
+    return bytes
+  }
+}
+
+class SegmentCursor implements SortedCursor<Entry> {
+  key: string | null = null
+  private readonly segment: KvSegment
+  private readonly low: string
+  private readonly high: string | null
+  private readonly step: 1 | -1
+  private block: number
+  private keys: string[] = []
+  private values: Uint8Array[] = []
+  private at = 0
+
+  constructor(segment: KvSegment, low: string, high: string | null, reverse: boolean) {
+    this.segment = segment
+    this.low = low
+    this.high = high
+    this.step = reverse ? -1 : 1
+    const bound = reverse ? high : low
+    this.block = bound === null ? segment.blocks - 1 : Math.max(segment.blockOf(bound), reverse ? -1 : 0)
+    this.load()
+    this.settle()
+    while (this.key !== null && (reverse ? high !== null && this.key >= high : this.key < low)) this.move()
+    this.bound()
+  }
+
+  value(): Entry {
+    return this.segment.decode(this.key!, this.values[this.at]!, this.block)
+  }
+
+  next(): void {
+    if (this.key === null) return
+    this.move()
+    this.bound()
+  }
+
+  private move(): void {
+    this.at += this.step
+    this.settle()
+  }
+
+  private bound(): void {
+    const { key, high } = this
+    if (key !== null && (key < this.low || (high !== null && key >= high))) this.key = null
+  }
+
+  private load(): void {
+    if (this.block < 0 || this.block >= this.segment.blocks) {
+      this.keys = []
+      this.values = []
+      return
+    }
+    const { keys, values } = this.segment.pairs(this.block)
+    this.keys = keys
+    this.values = values
+    this.at = this.step === 1 ? 0 : keys.length - 1
+  }
+
+  private settle(): void {
+    while (this.at < 0 || this.at >= this.keys.length) {
+      this.block += this.step
+      this.load()
+      if (this.keys.length === 0) {
+        this.key = null
+        return
+      }
+    }
+    this.key = this.keys[this.at]!
+  }
+}
+
+function readFacts(from: ByteReader): SegmentFacts {
+  const facts = {
+    entries: from.varint(),
+    tombstones: from.varint(),
+    expiringBytes: from.varint(),
+    expiresMinUs: from.varint(),
+    expiresMaxUs: from.varint(),
+    versionMin: from.varint(),
+    versionMax: from.varint(),
+    keyMin: readKey(from),
+    keyMax: readKey(from)
+  }
+  const shadows = new Map<number, number>()
+  for (let left = from.varint(); left > 0; left--) shadows.set(from.varint(), from.varint())
+  return { ...facts, shadows }
+}
+
+function readKey(from: ByteReader): string {
+  return byteString(from.raw(from.varint()))
+}
+
+/** What a parser threw, as damage of a place in a file; anything else is passed on. */
+function damaged(file: string, offset: number, error: unknown): unknown {
+  if (!(error instanceof VarveError) || error instanceof CorruptionError) return error
+  return new CorruptionError(file, offset, error.message)
+}

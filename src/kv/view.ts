@@ -1,0 +1,130 @@
+// A consistent view of the store: memtables as they were and the segments that were live, pinned. All
+// reads are here, the store's own included; newest wins, then tombstones and expired entries vanish.
+//
+// Invariants: a view never changes; what it pins is let go by close(), and reads after that are refused.
+// Not here: writes (store.ts).
+import { VarveError } from '../base/errors.ts'
+import { bloomHash } from '../engine/bloom.ts'
+import type { MemtableView } from '../engine/memtable.ts'
+import { MergeIterator, type SortedCursor } from '../engine/merge-iterator.ts'
+import type { Entry } from './entry.ts'
+import { byteString, bytesOf, type KeyMaker, keyStart } from './key.ts'
+import type { LiveSegment, PinnedTables } from './tables.ts'
+
+/** What a scan gives. Text is taken as UTF-8. All bounds hold together. */
+export interface ScanOptions {
+  /** Only keys that start with this. */
+  prefix?: string | Uint8Array
+  /** The least key, itself included. */
+  from?: string | Uint8Array
+  /** The key that ends the range, itself excluded. */
+  to?: string | Uint8Array
+  /** Greatest key first. */
+  reverse?: boolean
+  /** The most entries to give; default: all. */
+  limit?: number
+  /** Goes on after the entry that the cursor came from (cursorOf), in the direction of this scan. */
+  cursor?: string
+}
+
+/** Names the place of an entry for a later scan; opaque text, safe in a URL. */
+export function cursorOf(entry: Entry): string {
+  return Buffer.from(bytesOf(entry.stored.slice(keyStart(entry.stored)))).toString('base64url')
+}
+
+/** Looks a key up in segments, newest first; tombstones count as found. @throws {CorruptionError} */
+export function findInSegments(segments: readonly LiveSegment[], stored: string): Entry | undefined {
+  if (segments.length === 0) return undefined
+  const hash = bloomHash(stored)
+  for (const { segment } of segments) {
+    if (!segment.mayHold(stored, hash)) continue
+    const found = segment.get(stored)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** A pinned view; times are judged by the moment it was taken. Close it: it keeps segments from being removed. */
+export class Snapshot {
+  /** The newest version that is in the view. */
+  readonly version: number
+  private readonly keys: KeyMaker
+  private readonly memtables: readonly MemtableView<Entry>[]
+  private readonly tables: PinnedTables
+  private readonly nowUs: number
+  private open = true
+
+  /** @param memtables  newest first */
+  constructor(
+    keys: KeyMaker,
+    memtables: readonly MemtableView<Entry>[],
+    tables: PinnedTables,
+    nowUs: number,
+    version: number
+  ) {
+    this.keys = keys
+    this.memtables = memtables
+    this.tables = tables
+    this.nowUs = nowUs
+    this.version = version
+  }
+
+  /** @throws {VarveError} VARVE_KEY, VARVE_NAMESPACE, VARVE_CLOSED, VARVE_CORRUPTION */
+  get(namespace: string, key: string | Uint8Array): Entry | undefined {
+    this.check()
+    const stored = this.keys.stored(namespace, key)
+    for (const memtable of this.memtables) {
+      const found = memtable.get(stored)
+      if (found !== undefined) return found.visible(this.nowUs) ? found : undefined
+    }
+    const found = findInSegments(this.tables.segments, stored)
+    return found?.visible(this.nowUs) ? found : undefined
+  }
+
+  /**
+   * The entries of a range in key order; read as they are asked for, so that the view must stay open.
+   * @throws {VarveError} VARVE_NAMESPACE, VARVE_CLOSED, VARVE_CORRUPTION
+   */
+  *scan(namespace: string, options: ScanOptions = {}): Generator<Entry, void, undefined> {
+    this.check()
+    let { low, high } = this.keys.range(namespace, options.prefix, options.from, options.to)
+    const reverse = options.reverse === true
+    if (options.cursor !== undefined) {
+      const at = this.keys.range(namespace).low + byteString(Buffer.from(options.cursor, 'base64url'))
+      if (reverse) high = at < high ? at : high
+      else low = at >= low ? `${at}\0` : low
+    }
+    let left = options.limit ?? Number.POSITIVE_INFINITY
+    if (low >= high || left <= 0) return
+    for (const merged = this.merged(low, high, reverse); merged.key !== null; merged.next()) {
+      const entry = merged.value()
+      if (!entry.visible(this.nowUs)) continue
+      yield entry
+      this.check()
+      if (--left <= 0) return
+    }
+  }
+
+  close(): void {
+    this.open = false
+    this.tables.release()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  private merged(low: string, high: string, reverse: boolean): SortedCursor<Entry> {
+    const cursors: SortedCursor<Entry>[] = this.memtables.map(memtable => memtable.cursor(low, high, reverse))
+    for (const { segment } of this.tables.segments) {
+      if (segment.facts.keyMax >= low && segment.facts.keyMin < high) {
+        cursors.push(segment.cursor(low, high, reverse))
+      }
+    }
+    return new MergeIterator(cursors, reverse)
+  }
+
+  private check(): void {
+    if (!this.open) throw new VarveError('VARVE_CLOSED', 'Cannot read snapshot: it is closed')
+  }
+}
