@@ -1,0 +1,204 @@
+// The main thread's half: lanes of one worker each, and a pool of lanes that gives a call to the one with
+// the least to do. Owns node:worker_threads.
+//
+// Invariants: a lane's waiting calls are bounded and past the bound refused (VARVE_BUSY), never queued
+// without end; a worker that dies fails its calls with VARVE_WORKER_FAILED, is reported, and is started
+// anew with its state (onStart).
+// Not here: what is called (daemon), the messages (protocol.ts), the worker's half (worker.ts).
+import { Worker } from 'node:worker_threads'
+import { reason, VarveError } from '../base/errors.ts'
+import type { FromWorker, ToWorker } from './protocol.ts'
+
+/** What workers allocate is short-lived and large: a small young generation costs little and bounds memory. */
+const YOUNG_MIB_MAX = 4
+
+/** How a lane is made. */
+export interface LaneOptions {
+  readonly name: string
+  /** Where the worker's code is: a file, or the source text in the packed binary. */
+  readonly code: URL | string
+  readonly data: unknown
+  /** Calls that may wait or run at once; one more is refused. */
+  readonly callsMax: number
+  /** Heap of the worker's old generation, in MiB. */
+  readonly heapMiBMax: number
+  /** Called at every start, before any call: bring the worker's replicas up to date. */
+  onStart(lane: Lane): void
+  onNotice(kind: string, payload: unknown): void
+  onDeath(error: Error): void
+}
+
+interface OpenCall {
+  readonly cancelled: Int32Array
+  piece(bytes: Uint8Array): void
+  done(result: unknown): void
+  failed(error: Error): void
+}
+
+/** One worker and its calls. */
+export class Lane {
+  private readonly options: LaneOptions
+  private worker: Worker
+  private readonly calls = new Map<number, OpenCall>()
+  private nextId = 1
+  private isClosed = false
+
+  constructor(options: LaneOptions) {
+    this.options = options
+    this.worker = this.start()
+  }
+
+  /** Calls that wait or run. */
+  get load(): number {
+    return this.calls.size
+  }
+
+  /** Tells the worker something, in order with the calls. */
+  notify(kind: string, payload: unknown): void {
+    this.send({ type: 'notice', kind, payload })
+  }
+
+  /** Runs a call that answers with one value. @throws {VarveError} what the handler threw; VARVE_BUSY */
+  call(kind: string, payload: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.open(kind, payload, {
+        piece: () => reject(new VarveError('VARVE_CALL', `Cannot run ${kind}: it answers with a stream`)),
+        done: resolve,
+        failed: reject
+      })
+    })
+  }
+
+  /**
+   * Runs a call that answers with pieces of bytes. Leaving the loop, or the signal, cancels it.
+   * @throws {VarveError} what the handler threw; VARVE_BUSY; VARVE_CANCELLED
+   */
+  async *stream(kind: string, payload: unknown, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const pieces: Uint8Array[] = []
+    let ended = false
+    let failure: Error | null = null
+    let wake: () => void = () => {}
+    const call = this.open(kind, payload, {
+      piece: bytes => {
+        pieces.push(bytes)
+        wake()
+      },
+      done: () => {
+        ended = true
+        wake()
+      },
+      failed: error => {
+        failure = error
+        ended = true
+        wake()
+      }
+    })
+    const cancel = () => {
+      Atomics.store(call.cancelled, 0, 1)
+      failure ??= new VarveError('VARVE_CANCELLED', `Cannot finish ${kind}: the caller has gone`)
+      wake()
+    }
+    signal.addEventListener('abort', cancel, { once: true })
+    if (signal.aborted) cancel()
+    try {
+      for (;;) {
+        const piece = pieces.shift()
+        if (piece !== undefined) {
+          this.send({ type: 'credit', id: call.id })
+          yield piece
+        } else if (failure !== null) throw failure
+        else if (ended) return
+        else await new Promise<void>(resolve => (wake = resolve))
+      }
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      Atomics.store(call.cancelled, 0, 1)
+      // A worker that waits for credit must wake to see that nobody listens.
+      if (!ended) this.send({ type: 'credit', id: call.id })
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    await this.worker.terminate()
+    this.failAll(new VarveError('VARVE_CLOSED', 'Cannot run call: the worker was closed'))
+  }
+
+  private open(
+    kind: string,
+    payload: unknown,
+    ends: Omit<OpenCall, 'cancelled'>
+  ): { id: number; cancelled: Int32Array } {
+    if (this.isClosed) throw new VarveError('VARVE_CLOSED', `Cannot run ${kind}: the worker was closed`)
+    if (this.calls.size >= this.options.callsMax) {
+      throw new VarveError(
+        'VARVE_BUSY',
+        `Cannot run ${kind}: ${this.calls.size} calls are waiting, the limit is ${this.options.callsMax}`
+      )
+    }
+    const id = this.nextId++
+    const cancelled = new Int32Array(new SharedArrayBuffer(4))
+    this.calls.set(id, { cancelled, ...ends })
+    this.send({ type: 'call', id, kind, payload, cancelled })
+    return { id, cancelled }
+  }
+
+  private send(message: ToWorker): void {
+    this.worker.postMessage(message)
+  }
+
+  private start(): Worker {
+    const { code, data, name, heapMiBMax } = this.options
+    const worker = new Worker(code, {
+      eval: typeof code === 'string',
+      workerData: data,
+      name,
+      resourceLimits: { maxOldGenerationSizeMb: heapMiBMax, maxYoungGenerationSizeMb: YOUNG_MIB_MAX }
+    })
+    worker.on('message', (message: FromWorker) => this.receive(message))
+    worker.on('error', error => this.died(error instanceof Error ? error : new Error(reason(error))))
+    this.worker = worker
+    this.options.onStart(this)
+    return worker
+  }
+
+  private receive(message: FromWorker): void {
+    if (message.type === 'notice') {
+      this.options.onNotice(message.kind, message.payload)
+      return
+    }
+    const call = this.calls.get(message.id)
+    if (call === undefined) return
+    if (message.type === 'piece') call.piece(message.bytes)
+    else {
+      this.calls.delete(message.id)
+      if (message.type === 'done') call.done(message.result)
+      else call.failed(new VarveError(message.code, message.message))
+    }
+  }
+
+  private died(error: Error): void {
+    this.failAll(
+      new VarveError(
+        'VARVE_WORKER_FAILED',
+        `Cannot finish call: worker ${this.options.name} died: ${error.message}`,
+        {
+          cause: error
+        }
+      )
+    )
+    this.options.onDeath(error)
+    if (!this.isClosed) this.start()
+  }
+
+  private failAll(error: VarveError): void {
+    const calls = [...this.calls.values()]
+    this.calls.clear()
+    for (const call of calls) call.failed(error)
+  }
+}
+
+/** The lane of a pool that has the least to do. */
+export function leastLoaded(lanes: readonly Lane[]): Lane {
+  return lanes.reduce((best, lane) => (lane.load < best.load ? lane : best))
+}

@@ -1,0 +1,78 @@
+// Computes the windows of tiers and writes them as segments. Runs in a worker over a snapshot of raw
+// segments and heads; with a simulated disk it runs inline.
+//
+// Invariants: a window is computed from all of its raw rows or not at all; writing a window again is
+// harmless, since the later segment wins; a failed job leaves no files.
+// Not here: choosing what to compute (the daemon's scheduler, with progress.ts), the fold (aggregate.ts).
+import type { Disk } from '../disk/disk.ts'
+import { segmentPath } from '../engine/file-names.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
+import { bucketOf } from '../series/bucket.ts'
+import type { Catalog } from '../series/catalog.ts'
+import { type SegmentIds, writeSegment } from '../series/flush-job.ts'
+import type { Run } from '../series/run.ts'
+import { clip } from '../series/run-edit.ts'
+import type { SeriesSource } from '../series/source.ts'
+import { rollUp } from './aggregate.ts'
+import { type Tier, tierClass, tierSpanUs } from './tier.ts'
+
+/** Windows of one tier to compute: those that lie in [fromUs, toUs), of these groups (null: all). */
+export interface RollupSpan {
+  readonly tier: Tier
+  readonly fromUs: number
+  readonly toUs: number
+  readonly groups: readonly number[] | null
+}
+
+/** The buckets of a span: one segment each. */
+export function bucketsOf(span: RollupSpan): number[] {
+  const spanUs = tierSpanUs(span.tier)
+  const buckets: number[] = []
+  for (let at = bucketOf(span.fromUs, spanUs); at < span.toUs; at += spanUs) buckets.push(at)
+  return buckets
+}
+
+/** Computes spans and resolves with the new segments, not yet live; takes one id for each bucket of a span. */
+export async function runRollup(
+  disk: Disk,
+  raw: SeriesSource,
+  catalog: Catalog,
+  spans: readonly RollupSpan[],
+  ids: SegmentIds
+): Promise<SegmentInfo[]> {
+  const done: SegmentInfo[] = []
+  try {
+    let next = 0
+    for (const span of spans) {
+      const spanUs = tierSpanUs(span.tier)
+      // The raw rows are read bucket by bucket, so memory is bounded by one group's rows of a bucket.
+      for (const bucketUs of bucketsOf(span)) {
+        const fromUs = Math.max(span.fromUs, bucketUs)
+        const toUs = Math.min(span.toUs, bucketUs + spanUs)
+        const place = {
+          id: ids.ids[next++]!,
+          order: ids.order,
+          class: tierClass(span.tier.name),
+          bucketUs,
+          spanUs
+        }
+        const target = { ...place, cause: 'rollup', level: 0 } as const
+        const info = await writeSegment(disk, catalog, target, windows(raw, catalog, span, fromUs, toUs))
+        if (info !== null) done.push(info)
+      }
+    }
+    return done
+  } catch (error) {
+    for (const info of done) await disk.remove(segmentPath(info.id))
+    throw error
+  }
+}
+
+function* windows(raw: SeriesSource, catalog: Catalog, span: RollupSpan, fromUs: number, toUs: number) {
+  const groups = span.groups ?? catalog.groups.keys()
+  for (const group of groups) {
+    const run = rollUp(raw.runs(group, null, fromUs, toUs - 1), span.tier.stepUs)
+    const part: Run | null = run === null ? null : clip(run, fromUs, toUs - 1)
+    if (part !== null) yield { group, runs: [part] }
+  }
+}
