@@ -1,0 +1,113 @@
+// Series, label names, values of a label and metadata, as Prometheus' API lists them.
+//
+// A span narrows the list to series whose group has a row in it; over more than groupsReadMax groups it
+// narrows nothing, since that would read the store for a drop-down (Prometheus narrows by blocks of two
+// hours or more, which is as rough). Strings are listed without the label `value` that shows them, since
+// which strings there are is only known by reading the samples.
+import { VarveError } from '../../base/errors.ts'
+import type { Labels } from '../../series/label.ts'
+import { labelValue } from '../../series/label.ts'
+import { type Matcher, NAME_LABEL } from '../../series/matcher.ts'
+import { TIME_MAX_US, TIME_MIN_US } from '../../series/sample.ts'
+import type { SeriesSource } from '../../series/source.ts'
+import type { Budget } from '../limits.ts'
+import type { PromqlListRequest } from '../request.ts'
+import { compareLabels, withName } from './label-set.ts'
+import { readPromql } from './read.ts'
+
+const groupsReadMax = 2000
+
+/** The value of `data`, and whether the limit cut it. */
+export function listOf(
+  source: SeriesSource,
+  request: PromqlListRequest,
+  budget: Budget
+): { value: unknown; isCut: boolean } {
+  const { kind, limit } = request
+  if (kind === 'promql-metadata') return metadata(source, request, budget)
+  const found = new Set<string>()
+  const series: Labels[] = []
+  for (const { name, labels } of selected(source, request, budget)) {
+    if (kind === 'promql-series') series.push(withName(name, labels))
+    else if (kind === 'promql-labels') {
+      found.add(NAME_LABEL)
+      for (const [label] of labels) found.add(label)
+    } else {
+      const value = request.name === NAME_LABEL ? name : labelValue(labels, request.name)
+      if (value !== '') found.add(value)
+    }
+  }
+  if (kind === 'promql-series') {
+    const shown = cut(series.sort(compareLabels), limit)
+    return { value: shown.value.map(labels => Object.fromEntries(labels)), isCut: shown.isCut }
+  }
+  return cut([...found].sort(), limit)
+}
+
+function cut<T>(all: readonly T[], limit: number | null): { value: readonly T[]; isCut: boolean } {
+  const isCut = limit !== null && all.length > limit
+  return { value: isCut ? all.slice(0, limit) : all, isCut }
+}
+
+/** The matchers of a selector. @throws {PromqlError} VARVE_PROMQL when the text is none */
+function readSelector(text: string): readonly Matcher[] {
+  const node = readPromql(text)
+  if (node.is !== 'vector' || node.hasOffset || node.atMs !== null) {
+    throw new VarveError(
+      'VARVE_PROMQL',
+      `1:1: parse error: ${JSON.stringify(text.slice(0, 80))} is no series selector`
+    )
+  }
+  return node.matchers
+}
+
+function* selected(source: SeriesSource, request: PromqlListRequest, budget: Budget) {
+  const { match, startUs, endUs } = request
+  const selectors = match.length === 0 ? [[]] : match.map(readSelector)
+  const ids = new Set<number>()
+  for (const matchers of selectors) {
+    budget.check()
+    for (const id of source.select(matchers, null, budget.limits.seriesMax)) ids.add(id)
+  }
+  const isNarrow = startUs > TIME_MIN_US || endUs < TIME_MAX_US
+  const live = isNarrow ? liveGroups(source, ids, request, budget) : null
+  for (const id of ids) {
+    const series = source.series(id)
+    if (live === null || live.has(series.group)) yield series
+  }
+}
+
+/** The groups with a row in the span, or null when there are too many to look. */
+function liveGroups(
+  source: SeriesSource,
+  ids: ReadonlySet<number>,
+  { startUs, endUs }: PromqlListRequest,
+  budget: Budget
+): ReadonlySet<number> | null {
+  const groups = new Set<number>()
+  for (const id of ids) groups.add(source.series(id).group)
+  if (groups.size > groupsReadMax) return null
+  for (const group of groups) {
+    budget.check()
+    const from = Math.max(startUs, TIME_MIN_US)
+    const to = Math.min(endUs, TIME_MAX_US)
+    const [run] = from > to ? [] : source.runs(group, [], from, to, 'desc')
+    if (run === undefined) groups.delete(group)
+  }
+  return groups
+}
+
+/**
+ * No sender tells us types, so the name does: OpenMetrics ends the names of counters in _total, and a
+ * histogram's parts in _bucket, _count and _sum.
+ */
+function metadata(source: SeriesSource, { name, limit }: PromqlListRequest, budget: Budget) {
+  const matchers: Matcher[] = name === '' ? [] : [{ name: NAME_LABEL, op: '=', value: name }]
+  const names = new Set<string>()
+  for (const id of source.select(matchers, null, budget.limits.seriesMax)) names.add(source.series(id).name)
+  const shown = cut([...names].sort(), limit)
+  const entry = (text: string) => [
+    { type: /_(?:total|bucket|count|sum)$/.test(text) ? 'counter' : 'unknown', help: '', unit: '' }
+  ]
+  return { value: Object.fromEntries(shown.value.map(text => [text, entry(text)])), isCut: shown.isCut }
+}

@@ -1,0 +1,206 @@
+// Windows of one answer series: for each fixed span of time what its samples come to. Samples arrive run by
+// run from one series or, when series are combined, from several one after the other, so windows fill in
+// any order; a run's samples of one window are added up in locals and folded in once.
+//
+// count, first and last speak of samples of every kind; sum, min, max and avg of numbers and of booleans as
+// 0 and 1, and are null where a window has neither. NaN makes sum and avg NaN; min and max pass over it
+// unless there is nothing else, as in Prometheus.
+// Not here: which series go into which windows (range-windows.ts).
+import type { Column, Run } from '../series/run.ts'
+import { KIND } from '../series/sample.ts'
+import type { Order, SummaryColumn, TierWindow } from '../series/source.ts'
+import type { Cell, Row } from './answer.ts'
+import { columnValue } from './cursor.ts'
+import type { WindowFunction } from './request.ts'
+
+/** What a window costs in memory, about. */
+export const WINDOW_BYTES = 140
+
+const SLOTS_FIRST = 16
+
+export class Windows {
+  private readonly stepUs: number
+  private readonly slots = new Map<number, number>()
+  private readonly indexes: number[] = []
+  private counts = new Float64Array(SLOTS_FIRST)
+  private numbers = new Float64Array(SLOTS_FIRST)
+  private sums = new Float64Array(SLOTS_FIRST)
+  private mins = new Float64Array(SLOTS_FIRST)
+  private maxs = new Float64Array(SLOTS_FIRST)
+  private firstTimes = new Float64Array(SLOTS_FIRST)
+  private lastTimes = new Float64Array(SLOTS_FIRST)
+  private readonly firsts: Cell[] = []
+  private readonly lasts: Cell[] = []
+
+  constructor(stepUs: number) {
+    this.stepUs = stepUs
+  }
+
+  /** How many windows have samples. */
+  get size(): number {
+    return this.indexes.length
+  }
+
+  /** Adds the samples of a column. */
+  add(run: Run, column: Column): void {
+    const { times, rows } = run
+    const { present, numbers } = column
+    let slot = -1
+    let endUs = Number.NEGATIVE_INFINITY
+    let from = 0 // index of the window's first value in the column
+    let firstUs = 0
+    let lastUs = 0
+    let sum = 0
+    let min = Number.POSITIVE_INFINITY
+    let max = Number.NEGATIVE_INFINITY
+    let index = 0
+    for (let row = 0; row < rows; row++) {
+      if (present !== null && present[row] === 0) continue
+      const timeUs = times[row]!
+      if (timeUs >= endUs) {
+        if (index > from) this.fold(slot, column, from, index, firstUs, lastUs, sum, min, max)
+        const window = Math.floor(timeUs / this.stepUs)
+        slot = this.slot(window)
+        endUs = (window + 1) * this.stepUs
+        from = index
+        firstUs = timeUs
+        sum = 0
+        min = Number.POSITIVE_INFINITY
+        max = Number.NEGATIVE_INFINITY
+      }
+      lastUs = timeUs
+      if (numbers !== null) {
+        const value = numbers[index]!
+        sum += value
+        if (value < min) min = value
+        if (value > max) max = value
+      }
+      index++
+    }
+    if (index > from) this.fold(slot, column, from, index, firstUs, lastUs, sum, min, max)
+  }
+
+  /** Adds the samples of a column of which only the summary was read. */
+  addSummary(firstUs: number, lastUs: number, column: SummaryColumn): void {
+    const { kind, count, nans } = column
+    if (count === 0) return
+    const slot = this.slot(Math.floor(firstUs / this.stepUs))
+    this.counts[slot]! += count
+    if (kind !== KIND.number && kind !== KIND.boolean) return
+    this.numbers[slot]! += count
+    this.sums[slot]! += nans > 0 ? Number.NaN : column.sum
+    if (column.min < this.mins[slot]!) this.mins[slot] = column.min
+    if (column.max > this.maxs[slot]!) this.maxs[slot] = column.max
+    if (firstUs < this.firstTimes[slot]!) {
+      this.firstTimes[slot] = firstUs
+      this.firsts[slot] = kind === KIND.boolean ? column.first === 1 : column.first
+    }
+    if (lastUs >= this.lastTimes[slot]!) {
+      this.lastTimes[slot] = lastUs
+      this.lasts[slot] = kind === KIND.boolean ? column.last === 1 : column.last
+    }
+  }
+
+  /** Adds a window of a tier. Its first and last sample count as made at its start and at its end. */
+  addTier({ startUs, count, others, sum, min, max, first, last }: TierWindow, stepUs: number): void {
+    const slot = this.slot(Math.floor(startUs / this.stepUs))
+    this.counts[slot]! += count + others
+    if (count === 0) return
+    this.numbers[slot]! += count
+    this.sums[slot]! += sum
+    if (min < this.mins[slot]!) this.mins[slot] = min
+    if (max > this.maxs[slot]!) this.maxs[slot] = max
+    if (startUs < this.firstTimes[slot]!) {
+      this.firstTimes[slot] = startUs
+      this.firsts[slot] = first
+    }
+    const lastUs = startUs + stepUs - 1
+    if (lastUs >= this.lastTimes[slot]!) {
+      this.lastTimes[slot] = lastUs
+      this.lasts[slot] = last
+    }
+  }
+
+  private fold(
+    slot: number,
+    column: Column,
+    from: number,
+    to: number,
+    firstUs: number,
+    lastUs: number,
+    sum: number,
+    min: number,
+    max: number
+  ): void {
+    this.counts[slot]! += to - from
+    if (column.numbers !== null) {
+      this.numbers[slot]! += to - from
+      this.sums[slot]! += sum
+      if (min < this.mins[slot]!) this.mins[slot] = min
+      if (max > this.maxs[slot]!) this.maxs[slot] = max
+    }
+    if (firstUs < this.firstTimes[slot]!) {
+      this.firstTimes[slot] = firstUs
+      this.firsts[slot] = columnValue(column, from)
+    }
+    if (lastUs >= this.lastTimes[slot]!) {
+      this.lastTimes[slot] = lastUs
+      this.lasts[slot] = columnValue(column, to - 1)
+    }
+  }
+
+  private slot(window: number): number {
+    const known = this.slots.get(window)
+    if (known !== undefined) return known
+    const slot = this.indexes.length
+    if (slot === this.counts.length) this.grow()
+    this.slots.set(window, slot)
+    this.indexes.push(window)
+    this.mins[slot] = Number.POSITIVE_INFINITY
+    this.maxs[slot] = Number.NEGATIVE_INFINITY
+    this.firstTimes[slot] = Number.POSITIVE_INFINITY
+    this.lastTimes[slot] = Number.NEGATIVE_INFINITY
+    this.firsts.push(null)
+    this.lasts.push(null)
+    return slot
+  }
+
+  private grow(): void {
+    const twice = (old: Float64Array): Float64Array<ArrayBuffer> => {
+      const room = new Float64Array(old.length * 2)
+      room.set(old)
+      return room
+    }
+    this.counts = twice(this.counts)
+    this.numbers = twice(this.numbers)
+    this.sums = twice(this.sums)
+    this.mins = twice(this.mins)
+    this.maxs = twice(this.maxs)
+    this.firstTimes = twice(this.firstTimes)
+    this.lastTimes = twice(this.lastTimes)
+  }
+
+  /** The windows by their start, as rows of what the functions say. */
+  *rows(functions: readonly WindowFunction[], order: Order): Generator<Row> {
+    const sorted = Float64Array.from(this.indexes).sort()
+    if (order === 'desc') sorted.reverse()
+    const row: Row = { timeUs: 0, cells: functions.map(() => null) }
+    for (const window of sorted) {
+      const slot = this.slots.get(window)!
+      row.timeUs = window * this.stepUs
+      for (let i = 0; i < functions.length; i++) row.cells[i] = this.say(functions[i]!, slot)
+      yield row
+    }
+  }
+
+  private say(fn: WindowFunction, slot: number): Cell {
+    if (fn === 'count') return this.counts[slot]!
+    if (fn === 'first') return this.firsts[slot]!
+    if (fn === 'last') return this.lasts[slot]!
+    if (this.numbers[slot] === 0) return null
+    if (fn === 'sum') return this.sums[slot]!
+    if (fn === 'avg') return this.sums[slot]! / this.numbers[slot]!
+    if (this.mins[slot]! > this.maxs[slot]!) return Number.NaN
+    return fn === 'min' ? this.mins[slot]! : this.maxs[slot]!
+  }
+}
