@@ -1,0 +1,69 @@
+// How soon a publish should be synced, learned per connection, because a sync costs the medium a page and
+// only a sender that stands still for its acknowledgement gains from an early one.
+//
+//   QoS 0                                                                      lazy
+//   QoS 1 or 2 of a sender that does not stand still (a device every 10 s)     normal
+//   of a sender that stands still, when as many are unacknowledged as made it
+//   stand still before (its window)                                            eager, at once
+//   the same, fewer, but its socket has been silent for quietMs                eager, then (isStuck())
+//
+// A sender stands still if it was silent for quietMs when its acknowledgements left and published again within
+// promptMs after them. It stops being one when it publishes later than that, or beyond its window without
+// waiting. So a device with a slow beat that was prompt once by chance is unmasked by its next message.
+// Pure: times are passed in. Not here: whether the wear budget allows an early sync (the engine).
+
+export const LAZY = 0
+export const NORMAL = 1
+export const EAGER = 2
+
+export const quietMs = 5
+export const promptMs = 50
+
+export class Urgency {
+  /** It stands still until acknowledged. */
+  waits = false
+  /** How many unacknowledged messages made it stand still. */
+  private window = 0
+  private lastPublishMs = Number.NEGATIVE_INFINITY
+  private lastAckMs = Number.NEGATIVE_INFINITY
+  private silentAtAck = false
+  private depthAtAck = 0
+  private firstSinceAck = false
+
+  /**
+   * A QoS 1 or 2 publish came.
+   * @param unacked  messages of this connection that wait for sync, this one included
+   */
+  published(nowMs: number, unacked: number): 0 | 1 | 2 {
+    if (this.firstSinceAck) {
+      this.firstSinceAck = false
+      const prompt = nowMs - this.lastAckMs <= promptMs
+      if (!prompt) {
+        this.waits = false
+      } else if (this.silentAtAck) {
+        this.waits = true
+        this.window = this.depthAtAck
+      }
+    } else if (this.waits && unacked > this.window) {
+      this.waits = false
+    }
+    this.lastPublishMs = nowMs
+    return this.waits && unacked >= this.window ? EAGER : NORMAL
+  }
+
+  /**
+   * Acknowledgements were written.
+   * @param before  unacknowledged messages before
+   */
+  acked(nowMs: number, before: number): void {
+    this.silentAtAck = nowMs - this.lastPublishMs >= quietMs
+    this.depthAtAck = before
+    this.lastAckMs = nowMs
+    this.firstSinceAck = true
+  }
+
+  /** True if it stands still now although its window is not full: sync for it. */
+  isStuck(nowMs: number, unacked: number): boolean {
+    return this.waits && unacked > 0 && nowMs - this.lastPublishMs >= quietMs
+  }
+}
