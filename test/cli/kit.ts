@@ -1,0 +1,65 @@
+// A command line without a process: collects what is printed, and opens doors that tests supply.
+import type { Io } from '../../src/cli/command.ts'
+import type { Doors } from '../../src/cli/doors.ts'
+import { run } from '../../src/cli/run.ts'
+
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
+
+/** Where a running command can be reached. */
+export interface Handle {
+  signal(signal: Signal): void
+  readonly aborted: Error[]
+}
+
+function closed(): never {
+  throw new Error('this door is not part of the test')
+}
+
+/** Runs a command line with these doors. `during` is called when the command waits for signals. */
+export async function runWith(
+  argv: readonly string[],
+  more: {
+    doors?: Partial<Doors>
+    env?: Record<string, string>
+    columns?: number | null
+    during?: (handle: Handle) => void
+  } = {}
+): Promise<Ran> {
+  let out = ''
+  let err = ''
+  const aborted: Error[] = []
+  const decoder = new TextDecoder()
+  const io: Io = {
+    async out(text) {
+      out += typeof text === 'string' ? text : decoder.decode(text)
+    },
+    err(text) {
+      err += text
+    },
+    env: more.env ?? {},
+    pid: 4711,
+    columns: more.columns === undefined ? 80 : more.columns,
+    errIsTerminal: false,
+    nowMs: () => Date.UTC(2026, 0, 2, 12),
+    onSignal(listener) {
+      more.during?.({ signal: listener, aborted })
+      return () => {}
+    },
+    abort: error => void aborted.push(error),
+    doors: {
+      startDaemon: closed,
+      openDirectory: closed,
+      checkDirectory: closed,
+      readLedger: closed,
+      ...more.doors
+    }
+  }
+  const code = await run(argv, io)
+  return { code, out, err }
+}
