@@ -1,0 +1,185 @@
+// The numbers of all layers as metrics. Nothing is counted here: each is read where it lies when somebody
+// scrapes. Names and units are the contract with dashboards.
+import type { MetricFacts, Metrics } from '../base/metrics.ts'
+import type { Parts } from './parts.ts'
+
+export function addMetrics(metrics: Metrics, parts: Parts): void {
+  for (const facts of counters(parts)) metrics.counter(facts)
+  for (const facts of gauges(parts)) metrics.gauge(facts)
+}
+
+function counters(parts: Parts): MetricFacts[] {
+  const { broker, messages, lines, meter, deadLetters, workers, http } = parts
+  const { stats } = broker
+  const { engine, series } = parts.storage
+  const causes = (of: 'bytes' | 'syncs' | 'metadataBytes') =>
+    Object.entries(meter.counts).map(([cause, count]) => [{ cause }, count[of]] as const)
+  return [
+    { name: 'samples', help: 'Samples taken in since the start.', read: () => series.samplesAppended },
+    { name: 'messages', help: 'Messages stored or refused by ingest.', read: () => messages.mapper.messages },
+    { name: 'lines', help: 'Lines of line protocol stored.', read: () => lines.lines },
+    { name: 'lines_refused', help: 'Lines of line protocol refused.', read: () => lines.refused },
+    {
+      name: 'dead_letters',
+      help: 'Messages that could not be stored, by why.',
+      labels: ['code'],
+      read: () => Object.entries(deadLetters.counts).map(([code, count]) => [{ code }, count] as const)
+    },
+    {
+      name: 'mqtt_published',
+      help: 'PUBLISH packets taken from clients, by quality of service.',
+      labels: ['qos'],
+      read: () => [
+        [{ qos: '0' }, stats.publishedQos0],
+        [{ qos: '1' }, stats.publishedQos1],
+        [{ qos: '2' }, stats.publishedQos2]
+      ]
+    },
+    { name: 'mqtt_acknowledged', help: 'PUBACK and PUBREC sent, after their sync.', read: () => stats.acked },
+    { name: 'mqtt_delivered', help: 'PUBLISH packets sent to subscribers.', read: () => stats.delivered },
+    {
+      name: 'mqtt_dropped',
+      help: 'Messages a slow subscriber lost.',
+      read: () => stats.droppedQos0 + stats.droppedQueued
+    },
+    { name: 'mqtt_received_bytes', help: 'Bytes read from MQTT sockets.', read: () => stats.bytesIn },
+    { name: 'mqtt_sent_bytes', help: 'Bytes written to MQTT sockets.', read: () => stats.bytesOut },
+    {
+      name: 'mqtt_early_syncs',
+      help: 'Syncs asked for early because clients waited.',
+      read: () => stats.eager
+    },
+    { name: 'http_requests', help: 'HTTP requests answered.', read: () => http.requests },
+    {
+      name: 'http_failures',
+      help: 'HTTP requests answered with a status of 500 or above.',
+      read: () => http.failures
+    },
+    { name: 'queries', help: 'Queries started.', read: () => workers.queries },
+    { name: 'wal_groups', help: 'Groups synced to the WAL.', read: () => engine.stats.groups },
+    {
+      name: 'written_bytes',
+      help: 'Bytes written to the medium, by cause.',
+      labels: ['cause'],
+      read: () => causes('bytes')
+    },
+    {
+      name: 'written_metadata_bytes',
+      help: 'Estimated bytes of file-system metadata that the writes caused.',
+      labels: ['cause'],
+      read: () => causes('metadataBytes')
+    },
+    {
+      name: 'syncs',
+      help: 'Syncs of files and directories, by cause.',
+      labels: ['cause'],
+      read: () => causes('syncs')
+    },
+    { name: 'damaged_places', help: 'Damaged places found since the start.', read: () => parts.damage.length }
+  ]
+}
+
+function gauges(parts: Parts): MetricFacts[] {
+  const { broker, workers, loop, guard, disk, steer } = parts
+  const { engine, series } = parts.storage
+  const segmentBytes = () => {
+    const sums = new Map<string, number>()
+    for (const one of engine.manifest.segments.values())
+      sums.set(one.class, (sums.get(one.class) ?? 0) + one.bytes)
+    return [...sums].map(([name, bytes]) => [{ class: name }, bytes] as const)
+  }
+  return [
+    { name: 'series', help: 'Series known.', read: () => series.catalog.seriesCount },
+    {
+      name: 'head_samples',
+      help: 'Samples in memory, not in a segment yet.',
+      read: () => series.headSamples
+    },
+    { name: 'head_bytes', help: 'Memory of those samples.', read: () => series.headBytes },
+    { name: 'segments', help: 'Live segments.', read: () => engine.manifest.segments.size },
+    {
+      name: 'segment_bytes',
+      help: 'Bytes of live segments, by retention class.',
+      labels: ['class'],
+      read: segmentBytes
+    },
+    {
+      name: 'wal_pending_bytes',
+      help: 'Bytes that wait for the next sync.',
+      read: () => engine.stats.pendingBytes
+    },
+    {
+      name: 'wal_files_pinned',
+      help: 'WAL files that hold what is in no segment.',
+      read: () => engine.stats.walFilesPinned
+    },
+    {
+      name: 'wal_sync_seconds',
+      help: 'Duration of the last sync.',
+      read: () => engine.stats.lastSyncMs / 1000
+    },
+    {
+      name: 'store_failed',
+      help: '1 when the store refuses writes.',
+      read: () => (engine.stats.failure === null ? 0 : 1)
+    },
+    {
+      name: 'medium_full',
+      help: '1 when rows are refused for want of space.',
+      read: () => (guard.isFull ? 1 : 0)
+    },
+    { name: 'medium_free_bytes', help: 'Free bytes of the medium.', read: () => disk.freeBytes() },
+    {
+      name: 'wear_over_budget',
+      help: '1 when the medium will not last as long as flash.life says.',
+      read: () => (steer.plan.state === 'over' ? 1 : 0)
+    },
+    {
+      name: 'wear_budget_bytes',
+      help: 'Bytes that the medium bears in all.',
+      read: () => steer.plan.budgetBytes
+    },
+    {
+      name: 'wear_written_bytes',
+      help: 'Bytes of it that are used up, over all runs.',
+      read: () => steer.plan.writtenBytes
+    },
+    {
+      name: 'wear_allowed_bytes_per_second',
+      help: 'Rate at which what is left lasts for the life that is left.',
+      read: () => steer.plan.allowedBytesPerS
+    },
+    {
+      name: 'wear_bytes_per_second',
+      help: 'Measured rate of the last day.',
+      read: () => steer.plan.bytesPerS
+    },
+    {
+      name: 'wear_end_seconds',
+      help: 'When the budget is used up at this rate, seconds since the epoch.',
+      read: () => steer.plan.endMs / 1000
+    },
+    {
+      name: 'sync_wait_seconds',
+      help: 'How long an acknowledgement waits for its sync at most, as the wear budget sets it.',
+      read: () => steer.plan.delayMs / 1000
+    },
+    { name: 'mqtt_connections', help: 'Open MQTT connections.', read: () => broker.stats.connections },
+    {
+      name: 'mqtt_unacknowledged',
+      help: 'Publishes that wait for their sync.',
+      read: () => broker.stats.unacked
+    },
+    { name: 'queries_open', help: 'Queries that wait or run.', read: () => workers.queriesOpen },
+    {
+      name: 'event_loop_delay_seconds',
+      help: 'Delay of the event loop, 99th percentile.',
+      read: () => loop.p99Ms() / 1000
+    },
+    {
+      name: 'memory_resident_bytes',
+      help: 'Resident memory of the process.',
+      read: () => process.memoryUsage.rss()
+    }
+  ]
+}

@@ -1,0 +1,159 @@
+// What the configuration means for the layers below, which know none: retention classes and which group is
+// in which, rollup tiers, topic rules, limits. Pure.
+import { VarveError } from '../base/errors.ts'
+import { printDuration } from '../base/units.ts'
+import type { BrokerLimits } from '../broker/limits.ts'
+import { filterMatches } from '../broker/topic.ts'
+import { httpHost, mqttHost } from '../config/check.ts'
+import type { Config } from '../config/schema.ts'
+import type { PaceOptions } from '../engine/sync-pace.ts'
+import type { IngestLimits } from '../ingest/limits.ts'
+import type { RuleOptions } from '../ingest/rule.ts'
+import type { QueryLimits } from '../query/limits.ts'
+import type { Tier } from '../rollup/tier.ts'
+import { tierClass } from '../rollup/tier.ts'
+import type { RetentionClass } from '../series/bucket.ts'
+import { type CatalogLimits, seriesName } from '../series/catalog.ts'
+import { type Labels, labelValue } from '../series/label.ts'
+import type { KeepTimes } from '../series/retention.ts'
+
+const MS_US = 1000
+
+/** A time to keep in us; null in the configuration is for ever. */
+function keepUs(ms: number | null): number {
+  return ms === null ? Number.POSITIVE_INFINITY : ms * MS_US
+}
+
+export interface RetentionPolicy {
+  /** The first is the default. */
+  readonly classes: readonly RetentionClass[]
+  /** The class of a new group: an index into classes. */
+  classify(name: string, labels: Labels, fields: readonly string[]): number
+}
+
+/** The first rule that a group matches gives its class: by its topic, and by the name of any of its fields. */
+export function retentionPolicy({ retention }: Config): RetentionPolicy {
+  const classes: RetentionClass[] = [
+    { name: 'default', keepUs: keepUs(retention.default), spanUs: retention.bucket * MS_US }
+  ]
+  const tests = retention.rules.map(rule => {
+    if (classes.some(one => one.name === rule.name)) {
+      throw new VarveError('VARVE_CONFIG', `Cannot use retention.rules: the name ${rule.name} is given twice`)
+    }
+    classes.push({
+      name: rule.name,
+      keepUs: keepUs(rule.keep),
+      spanUs: (rule.bucket ?? retention.bucket) * MS_US
+    })
+    const pattern = rule.series === '' ? null : new RegExp(`^(?:${rule.series})$`, 'u')
+    return (name: string, labels: Labels, fields: readonly string[]) => {
+      const topic = labelValue(labels, 'topic')
+      if (rule.match !== '' && (topic === '' || !filterMatches(rule.match, topic))) return false
+      return pattern === null || fields.some(field => pattern.test(seriesName(name, field)))
+    }
+  })
+  return {
+    classes,
+    classify: (name, labels, fields) => tests.findIndex(test => test(name, labels, fields)) + 1
+  }
+}
+
+/** Read anew at each use: series.max may be raised while running. */
+export function catalogLimits(config: () => Config): CatalogLimits {
+  return {
+    get seriesMax() {
+      return config().series.max
+    },
+    get fieldsPerGroupMax() {
+      return Math.max(1024, config().ingest.fieldsMax)
+    }
+  }
+}
+
+/** How long every class is kept, tiers included. */
+export function keepTimes(classes: readonly RetentionClass[], tiers: readonly Tier[]): KeepTimes {
+  return new Map([
+    ...classes.map(one => [one.name, one.keepUs] as const),
+    ...tiers.map(tier => [tierClass(tier.name), tier.keepUs] as const)
+  ])
+}
+
+/** The tiers, the finest first, each with its own cron expression. */
+export function rollupTiers({ rollup, schedule }: Config): { tier: Tier; cron: string }[] {
+  if (!rollup.enabled) return []
+  return [...rollup.tiers]
+    .sort((a, b) => a.every - b.every)
+    .map(row => ({
+      tier: { name: printDuration(row.every), stepUs: row.every * MS_US, keepUs: keepUs(row.keep) },
+      cron: row.cron === '' ? schedule.rollup : row.cron
+    }))
+}
+
+export function topicRules({ ingest }: Config): RuleOptions[] {
+  return ingest.topics.map(row => ({
+    pattern: row.match,
+    labels: row.labels,
+    topicLabel: row.topicLabel,
+    format: row.format,
+    ignore: row.ignore,
+    ...(row.time === '' ? {} : { time: row.time.replaceAll('.', '_') }),
+    timeUnit: row.timeUnit,
+    arrays: row.arrays,
+    ...(row.name === '' ? {} : { name: row.name }),
+    ...(row.prefix === '' ? {} : { prefix: row.prefix }),
+    ...(row.include.length === 0 ? {} : { include: row.include }),
+    exclude: row.exclude,
+    keepPayload: row.keepRaw
+  }))
+}
+
+export function ingestLimits({ ingest }: Config): Partial<IngestLimits> {
+  return { depthMax: ingest.depthMax, fieldsMax: ingest.fieldsMax, valueBytesMax: ingest.textMax }
+}
+
+export function brokerLimitsOf({ mqtt }: Config): Partial<BrokerLimits> {
+  return {
+    packetBytesMax: mqtt.packetMax,
+    connectionsMax: mqtt.connectionsMax,
+    connectTimeoutMs: mqtt.connectTimeout,
+    unackedMax: mqtt.inflightMessagesMax,
+    pendingBytesMax: mqtt.inflightBytesMax,
+    subscriberBytesMax: mqtt.outgoingBytesMax,
+    queueMax: mqtt.sessionMessagesMax,
+    retainedMax: mqtt.retainedMessagesMax
+  }
+}
+
+export function queryLimits({ query }: Config): QueryLimits {
+  return {
+    seriesMax: query.seriesMax,
+    samplesMax: query.samplesMax,
+    rowsMax: query.rowsMax,
+    secondsMax: query.timeMax / 1000,
+    bytesMax: query.bytesMax,
+    heldBytesMax: query.memoryMax
+  }
+}
+
+/** The bounds of the pace of syncs; within them the wear budget sets it (wear-steer.ts). */
+export function syncPace({ ack, wal }: Config): Partial<PaceOptions> {
+  return {
+    delayMaxMs: ack.delayMax,
+    delayMaxLazyMs: ack.delayMaxQos0,
+    groupBytesTrigger: Math.min(wal.groupMax, 256 * 1024)
+  }
+}
+
+/** Where sockets listen; every address when the configuration says so. */
+export function hosts(config: Config): { mqtt: string; http: string } {
+  return { mqtt: mqttHost(config) ?? '::', http: httpHost(config) ?? '::' }
+}
+
+/**
+ * How much of memory.max unflushed rows may take: what starts a flush (at most, where the wear budget is
+ * short), pauses senders, and refuses rows.
+ */
+export function headBytes({ memory }: Config) {
+  const share = (part: number) => Math.floor(memory.max * part)
+  return { flush: share(0.2), flushMax: share(0.25), pause: share(0.32), refuse: share(0.5) }
+}

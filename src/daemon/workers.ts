@@ -1,0 +1,206 @@
+// The main thread's half of the workers: brings their replicas up to date before each call, sets ids aside
+// for the segments they write, and pins files while queries read. One lane flushes, one does what can wait
+// (merging, rollups), the rest evaluate queries; a lane's thread starts when it is first needed.
+//
+// Invariants: a flush never waits behind a merge or a query; a query sees the state at the moment it was
+// asked, however long it waits; what workers made the medium write is added to the ledger.
+// Not here: the worker's half (worker.ts), what is flushed or merged when (series/store.ts, maintenance.ts).
+import { ByteWriter } from '../base/bytes.ts'
+import { VarveError } from '../base/errors.ts'
+import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
+import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
+import { Lane, leastLoaded } from '../offload/pool.ts'
+import type { QueryLimits } from '../query/limits.ts'
+import type { QueryRequest } from '../query/request.ts'
+import type { QueryRunner } from '../query/runner.ts'
+import type { RollupProgress } from '../rollup/progress.ts'
+import { bucketsOf, type RollupSpan } from '../rollup/rollup-job.ts'
+import type { CatalogCursor } from '../series/catalog.ts'
+import type { ClassTable } from '../series/flush-job.ts'
+import type { HeadView } from '../series/head.ts'
+import type { SeriesJobs, SeriesStore } from '../series/store.ts'
+import type { SegmentPins } from './segment-pins.ts'
+import type { FlushCall, QueryCall, RollupCall, WorkerSetup } from './worker.ts'
+
+declare const __VARVE_WORKER__: string | undefined
+
+export interface WorkersOptions {
+  readonly setup: WorkerSetup
+  readonly series: SeriesStore
+  readonly progress: RollupProgress
+  readonly manifest: Manifest
+  readonly meter: WearMeter
+  readonly pins: SegmentPins
+  readonly queryThreads: number
+  /** Queries that wait or run in one thread. */
+  readonly queriesPerThreadMax: number
+  readonly queryLimits: () => QueryLimits
+  readonly heapMiBMax: number
+  onCorruption(damage: { file: string; offset: number; why: string }): void
+  onDeath(thread: string, error: Error): void
+}
+
+/** How far a lane's replicas have come. */
+interface Replica {
+  readonly lane: Lane
+  catalog: CatalogCursor
+  shapes: number
+  segments: number
+}
+
+interface Told<T> {
+  readonly result: T
+  readonly wear: WearCounts
+}
+
+export class Workers implements SeriesJobs, QueryRunner {
+  private readonly options: WorkersOptions
+  private readonly replicas = new Map<string, Replica>()
+  private segmentsVersion = 1
+  private encoded: { version: number; bytes: Uint8Array } | null = null
+  queries = 0
+
+  constructor(options: WorkersOptions) {
+    this.options = options
+  }
+
+  /** The manifest has other segments than before. */
+  segmentsChanged(): void {
+    this.segmentsVersion++
+  }
+
+  /** Queries that wait or run. */
+  get queriesOpen(): number {
+    let open = 0
+    for (const [name, { lane }] of this.replicas) if (name.startsWith('query')) open += lane.load
+    return open
+  }
+
+  async flush(head: HeadView, classes: ClassTable): Promise<SegmentInfo[]> {
+    const { lane } = this.current('flush')
+    const part = { head, classes }
+    const count = (await lane.call('targets', {
+      ...part,
+      ids: { ids: [], order: 0 }
+    } satisfies FlushCall)) as number
+    return this.counted(await lane.call('flush', { ...part, ids: this.ids(count) } satisfies FlushCall))
+  }
+
+  /** Merges neighbours of one bucket; the result is not live yet. */
+  async merge(inputs: readonly SegmentInfo[]): Promise<SegmentInfo | null> {
+    const { lane } = this.current('background')
+    return this.counted(await lane.call('merge', { inputs, id: this.options.manifest.nextSegmentId() }))
+  }
+
+  /** Computes windows of tiers; the segments are not live yet. */
+  async rollup(spans: readonly RollupSpan[]): Promise<SegmentInfo[]> {
+    const release = this.options.pins.pin()
+    try {
+      const { lane } = this.current('background')
+      const ids = this.ids(spans.reduce((sum, span) => sum + bucketsOf(span).length, 0))
+      const call: RollupCall = { heads: this.options.series.views(), spans, ids }
+      return this.counted(await lane.call('rollup', call))
+    } finally {
+      release()
+    }
+  }
+
+  async *run(request: QueryRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const release = this.options.pins.pin()
+    this.queries++
+    try {
+      const names = Array.from({ length: this.options.queryThreads }, (_, i) => `query-${i}`)
+      const idle = names.find(name => (this.replicas.get(name)?.lane.load ?? 0) === 0)
+      const lane = idle === undefined ? leastLoaded(names.map(name => this.replicas.get(name)!.lane)) : null
+      const replica = this.current(idle ?? names.find(name => this.replicas.get(name)!.lane === lane)!)
+      const call: QueryCall = {
+        heads: this.options.series.views(),
+        request,
+        limits: this.options.queryLimits(),
+        progress: readsTiers(request) ? this.progress() : null
+      }
+      yield* replica.lane.stream('query', call, signal)
+    } catch (error) {
+      if (error instanceof VarveError && error.code === 'VARVE_BUSY') {
+        throw new VarveError('VARVE_QUERY_BUSY', `Cannot start query: ${error.message}`, { cause: error })
+      }
+      throw error
+    } finally {
+      release()
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.replicas.values()].map(({ lane }) => lane.close()))
+  }
+
+  /** How far rollups have come, encoded once for each change. */
+  private progress(): Uint8Array {
+    const { progress } = this.options
+    if (this.encoded?.version !== progress.version) {
+      this.encoded = { version: progress.version, bytes: progress.encode() }
+    }
+    return this.encoded.bytes
+  }
+
+  private counted<T>(answer: unknown): T {
+    const { result, wear } = answer as Told<T>
+    this.options.meter.add(wear)
+    return result
+  }
+
+  private ids(count: number) {
+    const ids = Array.from({ length: count }, () => this.options.manifest.nextSegmentId())
+    return { ids, order: ids[0] ?? 0 }
+  }
+
+  /** The lane of a name with its replicas up to date. */
+  private current(name: string): Replica {
+    const replica = this.replicas.get(name) ?? this.open(name)
+    const { series, manifest } = this.options
+    if (!series.catalog.isCurrent(replica.catalog)) {
+      const out = new ByteWriter()
+      series.catalog.encode(replica.catalog, out)
+      replica.lane.notify('catalog', out.copy())
+    }
+    const { all } = series.shapes
+    if (replica.shapes < all.length) {
+      replica.lane.notify('shapes', { from: replica.shapes, shapes: all.slice(replica.shapes) })
+      replica.shapes = all.length
+    }
+    if (replica.segments !== this.segmentsVersion) {
+      const live = [...manifest.segments.values()].filter(segment => segment.family === series.kind)
+      replica.lane.notify('segments', live)
+      replica.segments = this.segmentsVersion
+    }
+    return replica
+  }
+
+  private open(name: string): Replica {
+    const { setup, heapMiBMax, queriesPerThreadMax, onCorruption, onDeath } = this.options
+    const lane = new Lane({
+      name,
+      code: typeof __VARVE_WORKER__ === 'string' ? __VARVE_WORKER__ : new URL('./worker.ts', import.meta.url),
+      data: setup,
+      callsMax: name.startsWith('query') ? queriesPerThreadMax : 16,
+      heapMiBMax,
+      // A thread that died knows nothing any more.
+      onStart: () => {
+        const replica = this.replicas.get(name)
+        if (replica !== undefined)
+          Object.assign(replica, { catalog: { groups: 0, series: 0 }, shapes: 0, segments: 0 })
+      },
+      onNotice: (kind, payload) => {
+        if (kind === 'corruption') onCorruption(payload as { file: string; offset: number; why: string })
+      },
+      onDeath: error => onDeath(name, error)
+    })
+    const replica: Replica = { lane, catalog: { groups: 0, series: 0 }, shapes: 0, segments: 0 }
+    this.replicas.set(name, replica)
+    return replica
+  }
+}
+
+function readsTiers(request: QueryRequest): boolean {
+  return request.kind === 'range' && request.windows !== null && request.windows.tier !== 'raw'
+}
