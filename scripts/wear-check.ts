@@ -1,0 +1,116 @@
+// The wear ledger against the device: the daemon runs on an ext4 image of its own whose device counts every
+// byte, and after each phase what /v1/wear says is held against it: a fresh start, a trickle of 50 samples/s,
+// a bulk load with flushes, a kill in the middle of a trickle, the start after it, a clean stop.
+//
+// The ledger counts by cause and estimates what the file system adds (src/disk/metadata-cost.ts); the ratio
+// ledger / device is the error of both. It needs root and loop devices, and says so where there are none.
+//
+//   node scripts/wear-check.ts [--trickle 60] [--bulk 400000] [--program source|binary] [--dir DIR] [--varve "--flag value"]
+
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectAsync } from 'mqtt'
+import { benchArguments } from './bench-arguments.ts'
+import { judge, printHead, printTable, round } from './bench-report.ts'
+import { makeMedium } from './loop-disk.ts'
+import { runLoad } from './mqtt-load.ts'
+import { ask, startVarve, type Varve } from './varve-process.ts'
+import { jsonOf, standard, topicOf, Workload } from './workload.ts'
+
+interface Ledger {
+  readonly bytes: Readonly<Record<string, number>>
+}
+
+const { program, flags, dir, number } = benchArguments(['varve'], ['trickle', 'bulk', 'error'])
+const [trickleS, bulkMessages, errorMax] = [
+  number('trickle', 60),
+  number('bulk', 400_000),
+  number('error', 0.1)
+]
+printHead('wear-check: the ledger against the counters of the device', {
+  workload: `start; ${trickleS} s of ten five-field messages a second; ${round(bulkMessages)} messages as fast as they are taken, flushed; ${trickleS} s of trickle, ended by SIGKILL; start; stop`,
+  bounds: [`ledger / device within ${errorMax * 100} % for each longer phase and for all together`]
+})
+
+const medium = makeMedium(dir, 'varve', 2 * 2 ** 30)
+console.log(`device bytes: ${medium.how}`)
+if (medium.flushes() === null) {
+  console.log('skip  there is no loop device here: nothing to compare with')
+  process.exit(0)
+}
+const start = () => startVarve({ program, dataDir: medium.path, flags })
+const messages = new Workload({ ...standard, startMs: 0, late: 0 }).next()
+
+async function trickle(varve: Varve, seconds: number): Promise<void> {
+  const client = await connectAsync(`mqtt://127.0.0.1:${varve.mqttPort}`, { reconnectPeriod: 0 })
+  client.on('error', () => {})
+  const started = performance.now()
+  for (let tick = 0; tick < seconds * 10; tick++) {
+    const message = { ...messages[tick % messages.length]!, timeMs: Date.now() }
+    client.publish(topicOf(message.device), jsonOf(message), { qos: 1 })
+    await sleep(Math.max(0, started + (tick + 1) * 100 - performance.now()))
+  }
+  client.end(true)
+}
+
+/** The ledger's bytes by cause, all runs together; null while no daemon runs. */
+async function ledger(varve: Varve): Promise<Record<string, number>> {
+  return { ...(await ask<Ledger>(varve, '/v1/wear')).bytes }
+}
+
+const total = (bytes: Readonly<Record<string, number>>) => Object.values(bytes).reduce((sum, n) => sum + n, 0)
+const rows: Record<string, string | number>[] = []
+const errors: { phase: string; ratio: number }[] = []
+let before: { ledger: Record<string, number>; device: number } = { ledger: {}, device: 0 }
+
+function note(phase: string, bytes: Record<string, number>, device: number): void {
+  const spent = total(bytes) - total(before.ledger)
+  const ratio = spent / (device - before.device)
+  const causes = Object.fromEntries(
+    Object.keys(bytes).map(cause => [cause, round((bytes[cause]! - (before.ledger[cause] ?? 0)) / 1024)])
+  )
+  rows.push({
+    phase,
+    'device KiB': round((device - before.device) / 1024),
+    'ledger KiB': round(spent / 1024),
+    ratio: round(ratio),
+    ...causes
+  })
+  errors.push({ phase, ratio })
+  before = { ledger: bytes, device }
+}
+
+let varve = await start()
+await sleep(3000)
+note('start', await ledger(varve), medium.writtenBytes(varve.pid))
+await trickle(varve, trickleS)
+note('trickle', await ledger(varve), medium.writtenBytes(varve.pid))
+await runLoad({ port: varve.mqttPort, messages: bulkMessages })
+await fetch(`${varve.httpUrl}/v1/flush`, { method: 'POST' })
+note('bulk', await ledger(varve), medium.writtenBytes(varve.pid))
+await trickle(varve, trickleS)
+await varve.stop('SIGKILL')
+const killed = medium.writtenBytes(varve.pid)
+varve = await start()
+await sleep(3000)
+note('trickle, kill, start', await ledger(varve), medium.writtenBytes(varve.pid))
+console.log(`of it ${round((before.device - killed) / 1024)} KiB by the start after the kill`)
+await trickle(varve, 5)
+await varve.stop()
+varve = await start()
+await sleep(3000)
+note('short trickle, stop, start', await ledger(varve), medium.writtenBytes(varve.pid))
+await varve.stop()
+const walDir = join(medium.path, 'wal')
+const walFileBytes = readdirSync(walDir).reduce((sum, name) => sum + statSync(join(walDir, name)).size, 0)
+medium.close()
+
+printTable(rows)
+for (const { phase, ratio } of errors.filter(({ phase }) => !phase.startsWith('short'))) {
+  judge(`${phase}: |ledger / device - 1|`, Math.abs(ratio - 1), '<=', errorMax)
+}
+// Making WAL files is most of a short run and the easiest to count: judged without it too.
+const rest = (total(before.ledger) - walFileBytes) / (before.device - walFileBytes)
+judge('all: |ledger / device - 1|', Math.abs(total(before.ledger) / before.device - 1), '<=', errorMax)
+judge('all but the making of WAL files: |ledger / device - 1|', Math.abs(rest - 1), '<=', errorMax)

@@ -1,0 +1,68 @@
+// The executable itself: what `npm run package` made starts, listens, takes an MQTT publish, gives it back
+// over HTTP, and stops in order. `npm test` builds it before; without it these tests fail.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectAsync } from 'mqtt'
+import t from 'tap'
+import { ask, type LastAnswer, programs, startVarve } from '../../scripts/varve-process.ts'
+
+const [executable] = programs.binary
+const version: string = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')
+).version
+
+t.test('varve version prints the version of package.json', async t => {
+  t.match(execFileSync(executable, ['version'], { encoding: 'utf8' }), version)
+})
+
+t.test('varve serve keeps what is published over a restart, and stops in order', async t => {
+  const dataDir = t.testdir()
+  const first = await startVarve({ program: 'binary', dataDir })
+  t.teardown(() => first.stop('SIGKILL'))
+  const client = await connectAsync(`mqtt://127.0.0.1:${first.mqttPort}`)
+  await client.publishAsync('site1/dev7/telemetry', '{"temperature":21.4,"state":"on"}', { qos: 1 })
+  await client.endAsync()
+
+  const path = `/v1/last?topic=${encodeURIComponent('site1/dev7/telemetry')}`
+  const values = async (url: { httpUrl: string }) => {
+    const { series } = await ask<LastAnswer>(url, path)
+    return Object.fromEntries(series.map(({ name, value }) => [name, value]))
+  }
+  t.strictSame(await values(first), { temperature: 21.4, state: 'on' })
+  t.equal(await first.stop('SIGTERM'), 0, 'exit code')
+
+  const second = await startVarve({ program: 'binary', dataDir })
+  t.teardown(() => second.stop('SIGKILL'))
+  t.strictSame(await values(second), { temperature: 21.4, state: 'on' })
+  t.equal(await second.stop('SIGTERM'), 0, 'exit code')
+})
+
+t.test('varve serve loses nothing acknowledged when it is killed', async t => {
+  const dataDir = t.testdir()
+  const first = await startVarve({ program: 'binary', dataDir })
+  t.teardown(() => first.stop('SIGKILL'))
+  const client = await connectAsync(`mqtt://127.0.0.1:${first.mqttPort}`)
+  const sent = Array.from({ length: 20 }, (_, i) => `{"count":${i}}`)
+  for (const payload of sent) {
+    await client.publishAsync('site1/dev8/telemetry', payload, { qos: 1 })
+    // Distinct times of arrival.
+    await sleep(2)
+  }
+  await first.stop('SIGKILL')
+  client.end(true)
+
+  const second = await startVarve({ program: 'binary', dataDir })
+  t.teardown(() => second.stop('SIGKILL'))
+  const { series } = await ask<{ series: { rows: [number, number][] }[] }>(
+    second,
+    `/v1/range?topic=${encodeURIComponent('site1/dev8/telemetry')}`
+  )
+  t.strictSame(
+    series.flatMap(({ rows }) => rows.map(([, value]) => value)),
+    sent.map((_, i) => i)
+  )
+  await second.stop('SIGTERM')
+})
