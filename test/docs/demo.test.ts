@@ -1,0 +1,43 @@
+// The demo, as a newcomer without a terminal of its own sees it: lines soon, figures that move, nothing left.
+
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+const root = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+t.test('demo shows samples arriving and leaves nothing behind', async t => {
+  const temporary = t.testdir()
+  const { stdout } = await run(process.execPath, [join(root, 'scripts/demo.ts'), '--seconds', '4'], {
+    cwd: root,
+    env: { ...process.env, TMPDIR: temporary },
+    timeout: 60_000
+  })
+  const lines = stdout.split('\n')
+  t.match(lines[0], /^varve is ready after \d+ ms; 20 devices publish to mqtt:/)
+  for (const command of ['mosquitto_sub', 'mosquitto_pub', 'curl', 'npx varve query', 'npx varve wear']) {
+    t.ok(
+      lines.some(line => line.startsWith(`  ${command} `)),
+      `it says how to try ${command}`
+    )
+  }
+  const figures = lines.filter(line => /^ +\d+ s {2}[\d.]+ messages\/s/.test(line))
+  t.ok(figures.length >= 3, `a line a second, here ${figures.length}`)
+  t.match(figures.at(-1), /temperature -?\d/)
+  t.match(stdout, 'temperature{topic="garden/climate-1"}')
+  t.match(stdout, '┤', 'a chart was drawn')
+  const [, samples] = /^(\d+) samples {3}/m.exec(stdout) ?? []
+  t.ok(Number(samples) > 50, `${samples} samples`)
+  t.match(stdout, / [1-9]\d* publishes acknowledged/)
+  t.strictSame(readdirSync(temporary), [], 'the data directory is gone')
+})
+
+t.test('demo refuses what it cannot read', async t => {
+  const failure = await run(process.execPath, [join(root, 'scripts/demo.ts'), '--seconds', 'soon'], {
+    cwd: root
+  }).catch((error: { code: number; stderr: string }) => error)
+  t.match(failure, { code: 1, stderr: /Cannot use --seconds soon/ })
+})
