@@ -75,8 +75,11 @@ export interface WearPlan {
 
 const EAGER_SHARE = 1 / 2
 const NORMAL_SHARE = 1 / 4
-/** Waits are not made shorter than this part of delay_max: more syncs than that please nobody. */
-const DELAY_MIN_SHARE = 1 / 10
+/**
+ * The least part of delay_max that is waited however ample the budget: all of it, since more syncs than the
+ * owner asked for wear the card and please nobody; who waits for an answer is synced early anyway.
+ */
+const DELAY_MIN_SHARE = 1
 /** What is left of the life is taken as this much at least: a card that outlives its plan is not drained at once. */
 const LIFE_LEFT_MS_MIN = 30 * 86_400_000
 const BURST_BYTES_MIN = 1024 * 1024

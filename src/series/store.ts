@@ -332,20 +332,39 @@ export class SeriesStore implements WalOwner {
   private async flushOnce(): Promise<FlushReport | null> {
     assert(this.storage !== null && this.jobs !== null && this.catalogFile !== null, 'the store was started')
     if (this.sealed === null) {
-      if (this.head.rows === 0) return null
+      if (this.head.rows === 0 && (await this.passOver(this.catalogFile))) return null
       await this.seal()
     }
     const { head, walFile } = this.sealed!
     await this.saveDefinitions(this.catalogFile)
     const segments = await this.jobs.flush(head.view(), this.classTable())
-    this.definitions.reset()
-    this.definitions.varint(this.inFile.groups)
-    this.definitions.varint(this.inFile.series)
-    const extent: [string, Uint8Array] = [EXTENT_NOTE, this.definitions.copy()]
-    await this.storage.commit({ add: segments, checkpoint: { kind: this.kind, walFile }, notes: [extent] })
+    await this.storage.commit({
+      add: segments,
+      checkpoint: { kind: this.kind, walFile },
+      notes: [this.extent()]
+    })
     this.sealed = null
     this.options.afterReaders(() => this.pool.give(head.pages))
     return { segments, samples: head.samples }
+  }
+
+  /**
+   * Nothing is in memory: moves the checkpoint alone, so that old WAL files are not kept for what is not there.
+   * False when rows came meanwhile.
+   */
+  private async passOver(file: RecordFile): Promise<boolean> {
+    const walFile = await this.storage!.rotate()
+    if (this.head.rows > 0) return false
+    await this.saveDefinitions(file)
+    await this.storage!.commit({ add: [], checkpoint: { kind: this.kind, walFile }, notes: [this.extent()] })
+    return true
+  }
+
+  private extent(): [string, Uint8Array] {
+    this.definitions.reset()
+    this.definitions.varint(this.inFile.groups)
+    this.definitions.varint(this.inFile.series)
+    return [EXTENT_NOTE, this.definitions.copy()]
   }
 
   private async saveDefinitions(file: RecordFile): Promise<void> {
