@@ -51,12 +51,9 @@ async function makeSound(seed: number): Promise<Sound> {
 }
 
 function damage(disk: CrashDisk, random: Random): string {
-  const files = [
-    [CATALOG],
-    [MANIFEST],
-    disk.list(SEGMENT_DIR).map(name => `${SEGMENT_DIR}/${name}`),
-    disk.list(WAL_DIR).map(name => `${WAL_DIR}/${name}`)
-  ]
+  const wal = disk.list(WAL_DIR).map(name => `${WAL_DIR}/${name}`)
+  const segments = disk.list(SEGMENT_DIR).map(name => `${SEGMENT_DIR}/${name}`)
+  const files = [[CATALOG], [MANIFEST], segments, wal, wal]
   const path = random.pick(random.pick(files.filter(list => list.length > 0)))
   const { length } = disk.bytesOf(path)
   let at = random.chance(0.2) ? random.below(Math.min(64, length)) : random.below(length)

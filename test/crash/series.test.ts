@@ -11,7 +11,7 @@ const TURNS = 22
 
 t.test('SeriesStore after a power cut at every write keeps every acknowledged row', async t => {
   let cuts = 0
-  for (const seed of seeds(1)) {
+  for (const seed of seeds(2)) {
     const whole = new CrashDisk(new Random(seed))
     const random = new Random(seed)
     t.same(await liveSeries({ disk: whole, random, facts: nothingYet(), turns: TURNS, closes: true }), [])
@@ -39,7 +39,7 @@ t.test('SeriesStore after a power cut at every write keeps every acknowledged ro
 })
 
 t.test('SeriesStore keeps every acknowledged row over many lives that end by cut, kill or close', async t => {
-  for (const seed of seeds(80)) {
+  for (const seed of seeds(70)) {
     const random = new Random(seed)
     const facts = nothingYet()
     let disk = new CrashDisk(random, 1 + random.below(150))
