@@ -1,5 +1,6 @@
 // What the configuration means for the layers below, which know none: retention classes and which group is
 // in which, rollup tiers, topic rules, limits. Pure.
+import { networkInterfaces } from 'node:os'
 import { VarveError } from '../base/errors.ts'
 import { printDuration } from '../base/units.ts'
 import type { BrokerLimits } from '../broker/limits.ts'
@@ -146,7 +147,8 @@ export function syncPace({ ack, wal }: Config): Partial<PaceOptions> {
 
 /** Where sockets listen; every address when the configuration says so. */
 export function hosts(config: Config): { mqtt: string; http: string } {
-  return { mqtt: mqttHost(config) ?? '::', http: httpHost(config) ?? '::' }
+  const everywhere = hasIpv6() ? '::' : '0.0.0.0'
+  return { mqtt: mqttHost(config) ?? everywhere, http: httpHost(config) ?? everywhere }
 }
 
 /**
@@ -156,4 +158,9 @@ export function hosts(config: Config): { mqtt: string; http: string } {
 export function headBytes({ memory }: Config) {
   const share = (part: number) => Math.floor(memory.max * part)
   return { flush: share(0.2), flushMax: share(0.25), pause: share(0.32), refuse: share(0.5) }
+}
+
+/** A kernel without IPv6 has no address '::' to listen on, not even for IPv4. */
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some(addresses => addresses?.some(one => one.family === 'IPv6'))
 }

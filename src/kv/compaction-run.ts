@@ -7,11 +7,13 @@
 //
 // Invariants: for every key, reading (output, older) gives what reading (inputs, older) gave at nowUs and
 // after. Versions are kept as they are. Not here: choosing (engine/compaction-plan.ts).
+
 import { assert } from '../base/assert.ts'
 import { bloomHash } from '../engine/bloom.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
 import { MergeIterator } from '../engine/merge-iterator.ts'
 import { Entry } from './entry.ts'
-import type { KvSegmentInfo, SegmentFiles } from './host.ts'
+import type { SegmentFiles } from './host.ts'
 import type { KvSegment } from './segment.ts'
 import { giveWay, type Pause, writeSegment } from './segment-job.ts'
 
@@ -33,7 +35,7 @@ export interface CompactionRun {
 
 export interface CompactionResult {
   /** Null where nothing was left to write. */
-  readonly written: KvSegmentInfo | null
+  readonly written: SegmentInfo | null
   /** Tombstones and expired entries that left. */
   readonly dropped: number
 }

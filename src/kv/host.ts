@@ -2,6 +2,7 @@
 // says which segments live, and files of segments. The engine's own classes fit them; tests and workers
 // may pass less. Semantics that the store relies on are stated here, at each member.
 // Not here: the engine (src/engine), how a segment's content looks (segment.ts).
+import type { SegmentInfo } from '../engine/manifest.ts'
 
 /** The kind of the store's content in the WAL, and the family of its segments. */
 export const KV_KIND = 2
@@ -31,27 +32,12 @@ export interface KvWal {
   rotate(): Promise<number>
 }
 
-/** What the manifest knows of a segment. */
-export interface KvSegmentInfo {
-  readonly id: number
-  readonly family: number
-  readonly class: string
-  readonly bucketUs: number
-  readonly spanUs: number
-  readonly order: number
-  readonly bytes: number
-  readonly timeMinUs: number
-  readonly timeMaxUs: number
-  readonly samples: number
-  readonly level: number
-}
-
 export interface KvManifest {
-  readonly segments: ReadonlyMap<number, KvSegmentInfo>
+  readonly segments: ReadonlyMap<number, SegmentInfo>
   nextSegmentId(): number
   /** One atomic edit, durable when it resolves. */
   commit(edit: {
-    add?: KvSegmentInfo[]
+    add?: SegmentInfo[]
     remove?: number[]
     checkpoint?: { kind: number; walFile: number }
     notes?: [key: string, value: Uint8Array | null][]
@@ -75,7 +61,7 @@ export interface SegmentOut {
   /** Resolves when there is room for more blocks: bounds memory. */
   room(): Promise<void>
   /** Synced, file and directory, when it resolves. */
-  finish(footer: Uint8Array, place: SegmentPlace): Promise<KvSegmentInfo>
+  finish(footer: Uint8Array, place: SegmentPlace): Promise<SegmentInfo>
   abort(): Promise<void>
 }
 

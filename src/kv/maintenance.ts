@@ -20,13 +20,15 @@
 // it puts in a segment may be in no WAL file yet, and not acknowledged; if it never gets there a watch from
 // before is refused at the next open (`told` is beyond it) rather than told less than all.
 // Not here: choosing a compaction (engine/compaction-plan.ts), writing segments (segment-job.ts).
+
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { type CompactionChoice, planCompaction } from '../engine/compaction-plan.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
 import type { BlockCache } from './block-cache.ts'
 import { runCompaction } from './compaction-run.ts'
 import { weigh } from './dead-bytes.ts'
 import type { Entry } from './entry.ts'
-import { KV_KIND, type KvManifest, type KvSegmentInfo, type KvWal, type SegmentFiles } from './host.ts'
+import { KV_KIND, type KvManifest, type KvWal, type SegmentFiles } from './host.ts'
 import type { Memtables } from './memtables.ts'
 import type { KvLimits } from './options.ts'
 import { KvSegment } from './segment.ts'
@@ -154,7 +156,7 @@ export async function compactOnce(
 /** Opens a live segment. @throws {CorruptionError} */
 export function openSegment(
   store: { files: SegmentFiles; cache: BlockCache },
-  info: KvSegmentInfo
+  info: SegmentInfo
 ): LiveSegment {
   return { info, segment: new KvSegment(info.id, store.files.open(info.id), store.cache) }
 }

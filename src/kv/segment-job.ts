@@ -2,9 +2,10 @@
 // nothing waits for more than a slice. Flush and compaction both end here.
 // Invariants: either a whole synced segment is left behind, or no file that the manifest would name.
 // Not here: which entries (flush in store.ts, compaction-run.ts), the manifest.
+import type { SegmentInfo } from '../engine/manifest.ts'
 import type { SortedCursor } from '../engine/merge-iterator.ts'
 import type { Entry } from './entry.ts'
-import type { KvSegmentInfo, SegmentFiles } from './host.ts'
+import type { SegmentFiles } from './host.ts'
 import type { KvSegment } from './segment.ts'
 import { KvSegmentWriter } from './segment-writer.ts'
 
@@ -32,7 +33,7 @@ export interface SegmentJob {
 }
 
 /** @returns what the manifest has to know, or null where nothing was kept and so no file was made */
-export async function writeSegment(job: SegmentJob): Promise<KvSegmentInfo | null> {
+export async function writeSegment(job: SegmentJob): Promise<SegmentInfo | null> {
   const { entries, pause } = job
   const writer = new KvSegmentWriter(await job.files.create(job.id), job.older)
   try {

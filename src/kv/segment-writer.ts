@@ -2,11 +2,13 @@
 // bytes that segment.ts states and reads. Memory: the index and four bytes a key.
 // Invariants: keys ascend (engine/block.ts asserts it); one finish() or one abort().
 // Not here: which entries (segment-job.ts), the container (engine).
+
 import { ByteWriter } from '../base/bytes.ts'
 import { BlockWriter } from '../engine/block.ts'
 import { BloomWriter, bloomHash } from '../engine/bloom.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
 import { type Entry, encodeEntry } from './entry.ts'
-import type { KvSegmentInfo, SegmentOut } from './host.ts'
+import type { SegmentOut } from './host.ts'
 import { bytesOf } from './key.ts'
 import { FOOTER_VERSION, type KvSegment } from './segment.ts'
 
@@ -84,7 +86,7 @@ export class KvSegmentWriter {
   }
 
   /** Closes the segment: on the medium when it resolves. */
-  async finish(order: number, level: number): Promise<KvSegmentInfo> {
+  async finish(order: number, level: number): Promise<SegmentInfo> {
     if (this.block.count > 0) this.close()
     return this.out.finish(this.footer(), { order, level, entries: this.facts.entries })
   }

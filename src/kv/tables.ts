@@ -6,13 +6,15 @@
 //  - segments are ordered by `order`, greatest first, and of two that hold a key the greater order has
 //    the later version. Compaction joins neighbours only, so that the order stays one.
 // Not here: what is in a segment (segment.ts), which to join (engine/compaction-plan.ts).
+
 import { assert } from '../base/assert.ts'
-import type { KvSegmentInfo, SegmentFiles } from './host.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
+import type { SegmentFiles } from './host.ts'
 import type { KvSegment } from './segment.ts'
 
 /** A live segment with what the manifest says of it. */
 export interface LiveSegment {
-  readonly info: KvSegmentInfo
+  readonly info: SegmentInfo
   readonly segment: KvSegment
 }
 

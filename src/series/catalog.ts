@@ -31,9 +31,9 @@ export interface Group {
   readonly id: number
   name: string
   labels: Labels
-  readonly fields: string[]
+  fields: string[]
   /** The series id of each field. */
-  readonly series: number[]
+  series: number[]
 }
 
 /** The name that people and matchers see of a field's series. */
@@ -189,10 +189,12 @@ export class Catalog {
   }
 
   private addField(group: Group, field: string): number {
-    group.series.push(this.groupOf.length)
+    // Arrays of just their length: an array that grows by push keeps room for 17, and groups are many.
+    group.series = [...group.series, this.groupOf.length]
     this.groupOf.push(group.id)
     this.fieldOf.push(group.fields.length)
-    return group.fields.push(field) - 1
+    group.fields = [...group.fields, field]
+    return group.fields.length - 1
   }
 }
 

@@ -2,13 +2,14 @@
 // semantics that kv/host.ts states, on a medium that loses power at a chosen step. A step is one thing
 // that becomes durable or not: a group, an edit, a finished segment, a removal. At the cut the step may
 // still land (it was written, its acknowledgement was not heard); everything after it fails.
+
 import { ByteWriter } from '../../src/base/bytes.ts'
 import { VarveError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
+import type { SegmentInfo } from '../../src/engine/manifest.ts'
 import {
   KV_KIND,
   type KvManifest,
-  type KvSegmentInfo,
   type KvWal,
   type SegmentFiles,
   type SegmentIn,
@@ -25,7 +26,7 @@ interface StoredSegment {
 export class Medium {
   readonly wal = new Map<number, Uint8Array[]>([[1, []]])
   readonly segments = new Map<number, StoredSegment>()
-  readonly infos = new Map<number, KvSegmentInfo>()
+  readonly infos = new Map<number, SegmentInfo>()
   readonly notes = new Map<string, Uint8Array>()
   checkpoint = 1
   walFile = 1
@@ -134,7 +135,7 @@ export class SimManifest implements KvManifest {
     this.medium = medium
   }
 
-  get segments(): ReadonlyMap<number, KvSegmentInfo> {
+  get segments(): ReadonlyMap<number, SegmentInfo> {
     return this.medium.infos
   }
 
