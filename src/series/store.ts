@@ -27,7 +27,8 @@ import { Head, type HeadView, PagePool } from './head.ts'
 import type { Labels } from './label.ts'
 import { type Kind, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import { Shapes } from './shape.ts'
-import { type RowCursor, RowDecoder, RowEncoder, type RowSink } from './wal-rows.ts'
+import { type RowCursor, RowEncoder } from './wal-rows.ts'
+import { RowDecoder, type RowSink } from './wal-rows-read.ts'
 
 /** The kind of the catalog file's records: definitions (catalog.ts). */
 const CATALOG_RECORD = 1
