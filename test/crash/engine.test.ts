@@ -62,11 +62,11 @@ t.test(
 )
 
 t.test('these tests find a store that acknowledges before it syncs', async t => {
-  t.ok((await planted(disk => (disk.forgetsSyncs = true))) > 0, 'found')
+  t.ok((await planted(disk => disk.forgetSyncs())) > 0, 'found')
 })
 
 t.test('these tests find a store that does not sync directories', async t => {
-  t.ok((await planted(disk => (disk.forgetsDirs = true))) > 0, 'found')
+  t.ok((await planted(disk => disk.forgetDirs())) > 0, 'found')
 })
 
 async function planted(plant: (disk: CrashDisk) => void): Promise<number> {

@@ -1,59 +1,21 @@
-// A disk that loses power, by the model in src/disk/disk.ts: what was synced stays; what was not may vanish,
-// land in part (torn at any byte of any sector) or in any order; names are durable after syncDir() only.
+// A disk that loses power, by the model in src/disk/disk.ts (medium.ts does what it says).
 //
 // Every write, sync, create, rename, remove and directory sync is one step; the disk dies at step `diesAt`,
 // which itself may take effect or not, and everything after it fails with VARVE_POWER_CUT. afterCut() is then
-// the disk that the next boot finds.
+// the disk that the next boot finds. Or it never dies, and `watch` is called before each step completes: what
+// the medium holds then is what a cut at that moment would find.
 import { VarveError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import { dirOf } from '../../src/disk/atomic-file.ts'
 import type { Cause, Disk, DiskFile, FileFacts } from '../../src/disk/disk.ts'
+import { type Fate, Inode, Medium, type NameChange } from './medium.ts'
 
-const SECTOR_BYTES = 512
-
-interface Write {
-  readonly at: number
-  readonly bytes: Uint8Array
-}
-
-/** The bytes of a file, as programs see them and as they are on the medium. */
-class Inode {
-  seen = new Uint8Array(0)
-  safe = new Uint8Array(0)
-  unsynced: Write[] = []
-
-  write(at: number, bytes: Uint8Array): void {
-    this.seen = put(this.seen, at, bytes)
-    this.unsynced.push({ at, bytes: bytes.slice() })
-  }
-
-  sync(): void {
-    this.safe = this.seen.slice()
-    this.unsynced = []
-  }
-}
-
-function put(into: Uint8Array<ArrayBuffer>, at: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  let target = into
-  if (at + bytes.length > target.length) {
-    target = new Uint8Array(at + bytes.length)
-    target.set(into)
-  }
-  target.set(bytes, at)
-  return target
-}
-
-/** One change of names; null removes. */
-interface NameChange {
-  readonly dir: string
-  readonly sets: readonly (readonly [path: string, inode: Inode | null])[]
-}
-
-function applyNames(names: Map<string, Inode>, change: NameChange): void {
-  for (const [path, inode] of change.sets) {
-    if (inode === null) names.delete(path)
-    else names.set(path, inode)
-  }
+/** Faults that a medium does not have, planted to see that tests find them. */
+export interface DiskPlant {
+  /** File syncs of these paths do nothing. */
+  readonly forgetsSync?: (path: string) => boolean
+  /** Syncs of these directories do nothing. */
+  readonly forgetsDir?: (dir: string) => boolean
 }
 
 export class CrashDisk implements Disk {
@@ -61,62 +23,54 @@ export class CrashDisk implements Disk {
   steps = 0
   /** Total capacity in bytes, for freeBytes(). */
   capacity = 1e12
-  /** Plants a fault: directory syncs do nothing. */
-  forgetsDirs = false
-  /** Plants a fault: file syncs do nothing, as when one acknowledges before the sync. */
-  forgetsSyncs = false
+  /** Called before each step completes; a step takes a few turns of the event loop then. */
+  watch: ((path: string) => void) | null = null
+  plant: DiskPlant = {}
   readonly random: Random
+  readonly medium: Medium
   private readonly diesAt: number
   /** The process that used it is gone: what it left under way does nothing any more. */
   private killed = false
-  private readonly names = new Map<string, Inode>()
-  private readonly safeNames = new Map<string, Inode>()
-  private unsyncedNames: NameChange[] = []
-  private readonly dirs = new Set<string>([''])
 
   /** @param diesAt  the step at which power goes; Infinity: never */
-  constructor(random: Random, diesAt = Infinity) {
+  constructor(random: Random, diesAt = Infinity, medium = new Medium()) {
     this.random = random
     this.diesAt = diesAt
+    this.medium = medium
   }
 
   get dead(): boolean {
     return this.killed || this.steps >= this.diesAt
   }
 
-  /** The disk found after the cut. */
-  afterCut(diesAt = Infinity): CrashDisk {
+  /** Plants a fault: directory syncs do nothing. */
+  forgetDirs(): void {
+    this.plant = { ...this.plant, forgetsDir: () => true }
+  }
+
+  /** Plants a fault: file syncs do nothing, as when one acknowledges before the sync. */
+  forgetSyncs(): void {
+    this.plant = { ...this.plant, forgetsSync: () => true }
+  }
+
+  /** The process is gone; power is not. */
+  kill(): void {
     this.killed = true
-    const { random } = this
-    const found = new CrashDisk(random, diesAt)
-    const names = new Map(this.safeNames)
-    const until = random.chance(0.5) ? random.below(this.unsyncedNames.length + 1) : Infinity
-    this.unsyncedNames.forEach((change, i) => {
-      if (until === Infinity ? random.chance(0.5) : i < until) applyNames(names, change)
-    })
-    const landed = new Map<Inode, Inode>()
-    for (const [path, inode] of names) {
-      const kept = landed.get(inode) ?? land(inode, random)
-      landed.set(inode, kept)
-      found.names.set(path, kept)
-      found.safeNames.set(path, kept)
-    }
-    for (const dir of this.dirs) found.dirs.add(dir)
-    return found
+  }
+
+  /** The disk found after the cut. */
+  afterCut(diesAt = Infinity, fate: Fate = 'mixed'): CrashDisk {
+    this.killed = true
+    return new CrashDisk(this.random, diesAt, this.medium.land(fate, this.random))
   }
 
   /** The disk found after the process died and power did not: everything that was written is seen. */
   afterKill(diesAt = Infinity): CrashDisk {
     this.killed = true
-    const found = new CrashDisk(this.random, diesAt)
-    for (const [path, inode] of this.names) found.names.set(path, inode)
-    for (const [path, inode] of this.safeNames) found.safeNames.set(path, inode)
-    found.unsyncedNames = [...this.unsyncedNames]
-    for (const dir of this.dirs) found.dirs.add(dir)
-    return found
+    return new CrashDisk(this.random, diesAt, this.medium.copy())
   }
 
-  /** All bytes of a file, to be damaged by a test. */
+  /** All bytes of a file; change them by alter(). */
   bytesOf(path: string): Uint8Array {
     return this.inode(path).seen
   }
@@ -124,30 +78,42 @@ export class CrashDisk implements Disk {
   /** Changes a byte at rest. */
   flip(path: string, at: number, mask: number): void {
     const inode = this.inode(path)
-    for (const bytes of [inode.seen, inode.safe]) if (at < bytes.length) bytes[at]! ^= mask
+    if (at < inode.seen.length) inode.alter(at, new Uint8Array([inode.seen[at]! ^ mask]))
   }
 
-  /** A step: takes `effect` if power lasts; the last step takes it or not. */
-  private step(effect: () => unknown): Promise<void> {
-    if (this.dead) return Promise.reject(powerCut())
+  /** Replaces bytes at rest. */
+  alter(path: string, at: number, bytes: Uint8Array): void {
+    this.inode(path).alter(at, bytes)
+  }
+
+  /** A step begins to take effect at once; the last one does or not. */
+  private async step(path: string, begin: () => unknown, complete: () => unknown = () => {}): Promise<void> {
+    if (this.dead) throw powerCut()
     this.steps++
     if (this.dead) {
-      if (this.random.chance(0.5)) effect()
-      return Promise.reject(powerCut())
+      if (this.random.chance(0.5)) {
+        begin()
+        complete()
+      }
+      throw powerCut()
     }
-    effect()
-    return Promise.resolve()
+    begin()
+    if (this.watch !== null) {
+      for (let turns = this.random.below(3); turns >= 0; turns--) await new Promise(setImmediate)
+      if (this.killed) throw powerCut()
+      this.watch(path)
+    }
+    complete()
   }
 
   private inode(path: string): Inode {
-    const inode = this.names.get(path)
+    const inode = this.medium.names.get(path)
     if (!inode) throw new VarveError('VARVE_NOT_FOUND', `Cannot open ${path}: it is not there`)
     return inode
   }
 
-  private rename_(change: NameChange): void {
-    applyNames(this.names, change)
-    this.unsyncedNames.push(change)
+  private name(path: string, change: NameChange): Promise<void> {
+    return this.step(path, () => this.medium.change(change))
   }
 
   openRead(path: string): DiskFile {
@@ -155,9 +121,8 @@ export class CrashDisk implements Disk {
   }
 
   async openWrite(path: string, _cause: Cause): Promise<DiskFile> {
-    if (!this.names.has(path)) {
-      const inode = new Inode()
-      await this.step(() => this.rename_({ dir: dirOf(path), sets: [[path, inode]] }))
+    if (!this.medium.names.has(path)) {
+      await this.name(path, { dir: dirOf(path), sets: [[path, new Inode()]] })
     }
     if (this.dead) throw powerCut()
     return this.handle(path, this.inode(path))
@@ -171,92 +136,75 @@ export class CrashDisk implements Disk {
         into.set(part)
         return part.length
       },
-      write: (bytes, at) => this.step(() => inode.write(at, bytes)),
-      sync: () => this.step(() => this.forgetsSyncs || inode.sync()),
+      write: (bytes, at) => this.step(path, () => inode.write(at, bytes)),
+      sync: () => {
+        if (this.plant.forgetsSync?.(path)) return this.step(path, () => {})
+        let synced = () => {}
+        return this.step(
+          path,
+          () => (synced = inode.sync()),
+          () => synced()
+        )
+      },
       size: () => inode.seen.length,
       close: () => {}
     }
   }
 
   exists(path: string): boolean {
-    return this.names.has(path) || this.dirs.has(path)
+    return this.medium.names.has(path) || this.medium.dirs.has(path)
   }
 
   list(dir: string): string[] {
-    return [...this.names.keys()]
+    return [...this.medium.names.keys()]
       .filter(path => dirOf(path) === dir)
       .map(path => path.slice(dir === '' ? 0 : dir.length + 1))
       .sort()
   }
 
   facts(path: string): FileFacts | undefined {
-    const inode = this.names.get(path)
+    const inode = this.medium.names.get(path)
     return inode && { path, bytes: inode.seen.length }
   }
 
   async makeDir(dir: string): Promise<void> {
     if (this.dead) throw powerCut()
-    this.dirs.add(dir)
+    this.medium.dirs.add(dir)
   }
 
-  rename(from: string, to: string): Promise<void> {
+  async rename(from: string, to: string): Promise<void> {
     const inode = this.inode(from)
-    return this.step(() =>
-      this.rename_({
-        dir: dirOf(to),
-        sets: [
-          [from, null],
-          [to, inode]
-        ]
-      })
-    )
+    await this.name(to, {
+      dir: dirOf(to),
+      sets: [
+        [from, null],
+        [to, inode]
+      ]
+    })
   }
 
-  remove(path: string): Promise<void> {
+  async remove(path: string): Promise<void> {
     this.inode(path)
-    return this.step(() => this.rename_({ dir: dirOf(path), sets: [[path, null]] }))
+    await this.name(path, { dir: dirOf(path), sets: [[path, null]] })
   }
 
   syncDir(dir: string): Promise<void> {
-    return this.step(() => {
-      if (this.forgetsDirs) return
-      for (const change of this.unsyncedNames) if (change.dir === dir) applyNames(this.safeNames, change)
-      this.unsyncedNames = this.unsyncedNames.filter(change => change.dir !== dir)
-    })
+    if (this.plant.forgetsDir?.(dir)) return this.step(dir, () => {})
+    let synced = () => {}
+    return this.step(
+      dir,
+      () => (synced = this.medium.syncDir(dir)),
+      () => synced()
+    )
   }
 
   freeBytes(): number {
     let used = 0
-    for (const inode of this.names.values()) used += inode.seen.length
+    for (const inode of this.medium.names.values()) used += inode.seen.length
     return this.capacity - used
   }
 }
 
 function powerCut(): VarveError {
   return new VarveError('VARVE_POWER_CUT', 'Cannot reach the disk: the power is gone')
-}
-
-/** What is left of a file: some of its unsynced writes, in any order, whole or torn. */
-function land(inode: Inode, random: Random): Inode {
-  const left = new Inode()
-  left.safe = inode.safe.slice()
-  const writes = [...inode.unsynced]
-  while (writes.length > 0) {
-    const write = writes.splice(random.chance(0.7) ? 0 : random.below(writes.length), 1)[0]!
-    if (random.chance(0.4)) continue
-    if (random.chance(0.3)) left.safe = put(left.safe, write.at, write.bytes)
-    else tear(left, write, random)
-  }
-  left.seen = left.safe.slice()
-  return left
-}
-
-function tear(left: Inode, write: Write, random: Random): void {
-  const landing = random.unit()
-  for (let at = 0; at < write.bytes.length; at += SECTOR_BYTES) {
-    if (!random.chance(landing)) continue
-    const whole = Math.min(SECTOR_BYTES, write.bytes.length - at)
-    const bytes = random.chance(0.1) ? random.below(whole) : whole
-    left.safe = put(left.safe, write.at + at, write.bytes.subarray(at, at + bytes))
-  }
 }
