@@ -5,43 +5,76 @@
 // Rows in buckets that retention may have dropped are loose: they may be gone, or back from the WAL, but
 // what is found must have been written there at some time.
 import type { SeriesReader } from '../../src/series/reader.ts'
+import type { Run } from '../../src/series/run.ts'
 import { TIME_MAX_US, TIME_MIN_US } from '../../src/series/sample.ts'
 import { bits, type ModelRow, runLines } from '../series/model.ts'
+import { fitPrefix, Verdict } from './verdict.ts'
 
 /** Place -> bits of its value. */
 export type Found = Map<string, string>
 
-interface PlaceWrite {
-  /** Index of its row. */
-  readonly row: number
-  readonly bits: string
+/** A row and its values by place. */
+interface SentRow {
+  readonly group: number
+  readonly timeUs: number
+  readonly places: readonly (readonly [place: string, value: string])[]
 }
 
 export class SentRows {
-  readonly rows: ModelRow[] = []
   /** So many rows, from the first, are acknowledged. */
   acknowledged = 0
   /** Rows before this time may have been dropped. */
   looseBeforeUs = 0
-  private readonly places = new Map<string, PlaceWrite[]>()
+  private rows: SentRow[] = []
+  private everWritten: Map<string, Set<string>> | null = null
 
-  add(row: ModelRow): void {
-    this.rows.push(row)
-    this.place(row, this.rows.length - 1)
+  /** Rows sent. */
+  get count(): number {
+    return this.rows.length
+  }
+
+  add({ group, timeUs, values }: ModelRow): void {
+    const places = values.map(
+      ({ field, kind, value }) => [`g${group} ${timeUs} f${field}`, bits(kind, value)] as const
+    )
+    this.rows.push({ group, timeUs, places })
+    this.everWritten = null
   }
 
   acknowledge(rows: number): void {
     this.acknowledged = Math.max(this.acknowledged, rows)
   }
 
+  /** The same, apart from this one. */
+  copy(): SentRows {
+    const copy = new SentRows()
+    copy.rows = [...this.rows]
+    copy.acknowledged = this.acknowledged
+    copy.looseBeforeUs = this.looseBeforeUs
+    return copy
+  }
+
+  /** Group and time of a row; counted from the end where the index is below 0. */
+  placeAt(index: number): { readonly group: number; readonly timeUs: number } | undefined {
+    return this.rows.at(index)
+  }
+
   /** What is there after all rows. */
   get latest(): Found {
-    return new Map([...this.places].map(([place, writes]) => [place, writes.at(-1)!.bits]))
+    return new Map(this.rows.flatMap(row => row.places))
   }
 
   /** Whether this value was ever written at this place. */
   wasWritten(place: string, value: string): boolean {
-    return this.places.get(place)?.some(write => write.bits === value) ?? false
+    if (this.everWritten === null) {
+      this.everWritten = new Map()
+      for (const { places } of this.rows) {
+        for (const [known, bits] of places) {
+          this.everWritten.set(known, (this.everWritten.get(known) ?? new Set()).add(bits))
+        }
+      }
+    }
+    return this.everWritten.get(place)?.has(value) ?? false
   }
 
   isLoose(place: string): boolean {
@@ -52,63 +85,39 @@ export class SentRows {
    * Judges what was found, and takes the found prefix for all that was ever sent.
    * @returns what is wrong, as sentences; empty when all is well
    */
-  judge(found: Found): string[] {
-    const { acknowledged } = this
-    const wrongs: string[] = []
-    const fits = new Uint8Array(this.rows.length - acknowledged + 1).fill(1)
-    for (const [place, writes] of this.places) {
-      const value = found.get(place)
-      if (this.isLoose(place)) {
-        if (value !== undefined && !this.wasWritten(place, value)) wrongs.push(`${place} holds ${value}`)
-        continue
-      }
-      for (let i = 0; i < fits.length; i++) {
-        const written = writes.findLast(write => write.row < acknowledged + i)?.bits
-        if (written === value) continue
-        fits[i] = 0
-        if (writes.at(-1)!.row < acknowledged) wrongs.push(`${place} holds ${value}, not ${written}`)
-        if (writes.at(-1)!.row < acknowledged + i) {
-          fits.fill(0, i)
-          break
-        }
+  judge(found: Found, verdict = new Verdict()): string[] {
+    const strict: Found = this.looseBeforeUs === 0 ? found : new Map()
+    if (strict !== found) {
+      for (const [place, value] of found) {
+        if (!this.isLoose(place)) strict.set(place, value)
+        else if (!this.wasWritten(place, value)) verdict.invent(`${place} holds ${value}`)
       }
     }
-    for (const place of found.keys()) {
-      if (!this.places.has(place)) wrongs.push(`${place} was never written`)
+    const writes = this.rows.map(({ timeUs, places }) => (timeUs < this.looseBeforeUs ? [] : places))
+    for (let i = 0; i < this.acknowledged; i++) verdict.samples += writes[i]!.length
+    const prefix = fitPrefix(writes, this.acknowledged, strict, verdict)
+    // What was found is what there is: it has been shown, so it may not go any more.
+    if (prefix >= 0) {
+      this.rows.length = prefix
+      this.acknowledged = prefix
+      this.everWritten = null
     }
-    const prefix = fits.indexOf(1)
-    if (prefix < 0) {
-      wrongs.push(`not the state after any of ${acknowledged} (acknowledged) to ${this.rows.length} rows`)
-    } else this.truncate(acknowledged + prefix)
-    return wrongs.slice(0, 5)
-  }
-
-  /** What was found is what there is: it has been shown, so it may not go any more. */
-  private truncate(rows: number): void {
-    this.rows.length = rows
-    this.acknowledged = rows
-    this.places.clear()
-    for (const [i, row] of this.rows.entries()) this.place(row, i)
-  }
-
-  private place(row: ModelRow, index: number): void {
-    for (const { field, kind, value } of row.values) {
-      const place = `g${row.group} ${row.timeUs} f${field}`
-      const writes = this.places.get(place)
-      const write = { row: index, bits: bits(kind, value) }
-      if (writes === undefined) this.places.set(place, [write])
-      else writes.push(write)
-    }
+    return verdict.wrongs
   }
 }
 
+/** The runs of every group. */
+export function readRuns(reader: SeriesReader, groups: number): Run[][] {
+  return Array.from({ length: groups }, (_, id) => [...reader.runs(id, null, TIME_MIN_US, TIME_MAX_US)])
+}
+
 /** Everything that a reader sees, by the names of groups and fields. */
-export function readAll(reader: SeriesReader, groups: number): Found {
+export function readAll(reader: SeriesReader, groups: number, runs = readRuns(reader, groups)): Found {
   const found: Found = new Map()
   for (let id = 0; id < groups; id++) {
     const { labels, fields } = reader.group(id)
     const name = labels[0]![1]
-    for (const line of runLines(reader.runs(id, null, TIME_MIN_US, TIME_MAX_US))) {
+    for (const line of runLines(runs[id]!)) {
       const [time, field, value] = line.split(' ')
       found.set(`${name} ${time} ${fields[Number(field)]}`, value!)
     }

@@ -1,16 +1,18 @@
-// One life of a series store on a disk that may die: opens, judges what it finds, works until the cut or the
-// end. The workload is everything the daemon does to a store: appends (late, duplicate, of every kind, of new
-// groups and shapes), group syncs, flushes, merges, rollups, retention, entries of the key-value plane in the
-// same WAL.
+// One life of a store on a disk that may die: opens, judges what it finds, works until the cut or the end. The
+// workload is everything the daemon does to a store: appends (late, duplicate, of every kind, of new groups and
+// shapes), group syncs, flushes, merges, rollups, retention, and entries in the same WAL (entry-life.ts).
 import { VarveError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { Disk } from '../../src/disk/disk.ts'
 import { HOUR_US } from '../../src/rollup/progress.ts'
 import { KIND, type Kind } from '../../src/series/sample.ts'
 import { anyValue, type ModelRow } from '../series/model.ts'
+import { EntryLife, NAMESPACES } from './entry-life.ts'
 import { HandClock } from './hand-clock.ts'
-import { readAll, SentRows } from './sent-rows.ts'
+import { readEntries, SentEntries } from './sent-entries.ts'
+import { readAll, readRuns, SentRows } from './sent-rows.ts'
 import { InlineStore, KEEP_US, type StoreOptions, TIERS } from './series-store.ts'
+import { Verdict } from './verdict.ts'
 
 const START_US = 1_700_000_000_000_000
 const KINDS: readonly Kind[] = [KIND.number, KIND.number, KIND.number, KIND.boolean, KIND.string, KIND.bytes]
@@ -18,6 +20,7 @@ const KINDS: readonly Kind[] = [KIND.number, KIND.number, KIND.number, KIND.bool
 /** What outlives the lives. */
 export interface SeriesFacts {
   readonly sent: SentRows
+  readonly entries: SentEntries
   wallUs: number
   /** Windows that begin before it are not repaired any more, since their raw rows may be dropped soon. */
   windowsFromUs: number
@@ -26,7 +29,12 @@ export interface SeriesFacts {
 }
 
 export function nothingYet(): SeriesFacts {
-  return { sent: new SentRows(), wallUs: START_US, windowsFromUs: 0, groups: 3 }
+  return { sent: new SentRows(), entries: new SentEntries(), wallUs: START_US, windowsFromUs: 0, groups: 3 }
+}
+
+/** The same facts, apart from these. */
+export function copyFacts(facts: SeriesFacts): SeriesFacts {
+  return { ...facts, sent: facts.sent.copy(), entries: facts.entries.copy() }
 }
 
 /** Plants faults into a store that was just opened. */
@@ -36,6 +44,7 @@ export class SeriesLife {
   readonly store: InlineStore
   readonly clock: HandClock
   readonly facts: SeriesFacts
+  readonly entries: EntryLife
   private readonly random: Random
   private readonly ended: PromiseWithResolvers<never>
   private jobs: Promise<unknown> = Promise.resolve()
@@ -52,6 +61,7 @@ export class SeriesLife {
     this.clock = clock
     this.facts = facts
     this.random = random
+    this.entries = new EntryLife(store.storage, facts.entries, random, clock)
     const pressed = () => this.background(store.storage.series.flush())
     store.storage.engine.wal.onPressure(pressed)
     if (store.storage.engine.wal.pressure.filesPinned >= 2) pressed()
@@ -70,16 +80,21 @@ export class SeriesLife {
     return new SeriesLife(store, clock, facts, random, ended)
   }
 
-  /** What is wrong with what a reader sees, as sentences. */
-  judge(): string[] {
-    const { facts } = this
-    const { sent } = facts
+  /** What is wrong with what readers see, as sentences. */
+  judge(verdict = new Verdict()): string[] {
+    const { facts, store } = this
+    const { series, kv } = store.storage
     facts.windowsFromUs = Math.max(facts.windowsFromUs, facts.wallUs - KEEP_US)
-    const { series } = this.store.storage
-    const found = this.store.read(reader => readAll(reader, series.catalog.groups.length))
-    const wrongs = [...sent.judge(found), ...this.store.wrongWindows(facts.windowsFromUs)]
-    for (const error of this.store.damage) wrongs.push(`told as damage: ${error.message}`)
-    return wrongs
+    const raw = store.read(reader => {
+      const runs = readRuns(reader, series.catalog.groups.length)
+      facts.sent.judge(readAll(reader, runs.length, runs), verdict)
+      return runs
+    })
+    for (const wrong of store.wrongWindows(facts.windowsFromUs, raw)) verdict.wrong(wrong)
+    facts.entries.judge(readEntries(kv, NAMESPACES, verdict), this.clock.nowUs(), verdict)
+    if (kv.lastVersion < facts.entries.versionMax) verdict.wrong(`versions begin anew at ${kv.lastVersion}`)
+    for (const error of store.damage) verdict.wrong(`told as damage: ${error.message}`)
+    return verdict.wrongs
   }
 
   /** Works for so many turns; rejects at a power cut. */
@@ -97,7 +112,7 @@ export class SeriesLife {
       facts.sent.add(row)
     }
     facts.wallUs = this.clock.nowUs()
-    const upTo = facts.sent.rows.length
+    const upTo = facts.sent.count
     const synced = this.store.synced().then(() => facts.sent.acknowledge(upTo))
     if (waits) await synced
     else this.background(synced)
@@ -108,7 +123,7 @@ export class SeriesLife {
     const { sent } = this.facts
     await this.store.storage.series.flush()
     // A flush that was under way may have sealed before the newest rows: only the next one has them all.
-    const upTo = sent.rows.length
+    const upTo = sent.count
     if ((await this.store.storage.series.flush()) !== null) sent.acknowledge(upTo)
   }
 
@@ -127,18 +142,26 @@ export class SeriesLife {
   private async turn(): Promise<void> {
     const { random, store } = this
     const what = random.below(100)
-    if (what < 52) await this.append(1 + random.below(25))
-    else if (what < 62) await this.flush()
-    else if (what < 70) this.background(store.storage.series.flush())
-    else if (what < 77) await this.job(() => store.maintenance.merge(new AbortController().signal))
-    else if (what < 83) await this.job(() => this.retention())
-    else if (what < 90) await this.job(() => this.rollup())
-    else if (what < 94) this.background(this.job(() => this.rollup()))
-    else if (what < 97) store.storage.kv.put('n', `k${random.below(4)}`, new Uint8Array(random.below(400)))
+    if (what < 38) await this.append(1 + random.below(25))
+    else if (what < 56) await this.writeEntries()
+    else if (what < 63) await this.flush()
+    else if (what < 69) this.background(store.storage.series.flush())
+    else if (what < 72) await this.entries.flush()
+    else if (what < 75) this.background(this.entries.flush())
+    else if (what < 79) await this.job(() => this.entries.compact())
+    else if (what < 84) await this.job(() => store.maintenance.merge(new AbortController().signal))
+    else if (what < 88) await this.job(() => this.retention())
+    else if (what < 93) await this.job(() => this.rollup())
+    else if (what < 96) this.background(this.job(() => this.rollup()))
     else {
       this.clock.advance(random.below(3) * 3_600_000)
       this.facts.wallUs = this.clock.nowUs()
     }
+  }
+
+  private async writeEntries(): Promise<void> {
+    for (let left = this.random.below(6); left > 0; left--) this.background(this.entries.write())
+    await this.entries.write()
   }
 
   /** Jobs of the scheduler run one at a time here. */
@@ -157,7 +180,7 @@ export class SeriesLife {
     const nowUs = this.clock.nowUs()
     const isLate = random.chance(0.15)
     const timeUs = nowUs - (isLate ? random.below(3 * 3600) * 1_000_000 : 0)
-    const before = random.chance(0.1) ? facts.sent.rows.at(-1 - random.below(20)) : undefined
+    const before = random.chance(0.1) ? facts.sent.placeAt(-1 - random.below(20)) : undefined
     if (random.chance(0.02)) facts.groups++
     const values = new Map<number, ModelRow['values'][number]>()
     // Often a device's one state and nothing else: the same shape again and again.

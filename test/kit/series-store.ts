@@ -17,10 +17,11 @@ import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
 import { mergeSegments } from '../../src/series/merge-job.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
-import { TIME_MAX_US, TIME_MIN_US } from '../../src/series/sample.ts'
+import type { Run } from '../../src/series/run.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
 import { type ModelRow, runLines } from '../series/model.ts'
 import type { HandClock } from './hand-clock.ts'
+import { readRuns } from './sent-rows.ts'
 
 export const KEEP_US = 6 * HOUR_US
 export const TIERS: readonly Tier[] = [
@@ -84,7 +85,12 @@ export class InlineStore {
         onFull: () => {},
         afterReaders: () => {}
       },
-      kv: {},
+      kv: {
+        memtableBytesMax: 6000,
+        carryBytesMax: random.pick([0, 500]),
+        cacheBytesMax: 0,
+        compaction: { segmentsMax: 4, tierMin: 2, tierRatio: 2, gainMin: 0.3 }
+      },
       wal: { fileBytes: 32_768, filesMax: 4, groupBytesMax: 1 << 20, ...options.wal },
       pace: { delayMaxMs: 0, delayMaxLazyMs: 0, groupBytesTrigger: 8192 },
       anyU32: () => random.u32(),
@@ -160,25 +166,24 @@ export class InlineStore {
   }
 
   /** Windows of tiers that claim to be done and are not what the raw rows say, as sentences. */
-  wrongWindows(fromUs: number): string[] {
-    const { progress, series } = this.storage
+  wrongWindows(fromUs: number, raw: readonly Run[][]): string[] {
+    const { progress } = this.storage
     const wrongs: string[] = []
     for (const { name, stepUs } of TIERS) {
       const doneUs = progress.doneUs.get(name) ?? 0
-      for (let id = 0; id < series.catalog.groups.length; id++) {
-        const found = this.read(
-          reader => lines(runLines(reader.runs(id, null, TIME_MIN_US, TIME_MAX_US))),
-          name
-        )
-        const rolled = this.read(reader => rollUp(reader.runs(id, null, TIME_MIN_US, TIME_MAX_US), stepUs))
-        for (const [place, value] of lines(runLines(rolled === null ? [] : [rolled]))) {
-          const timeUs = Number(place.split(' ')[0])
+      if (doneUs <= fromUs) continue
+      const tier = this.read(reader => readRuns(reader, raw.length), name)
+      for (const [id, runs] of raw.entries()) {
+        const found = new Set(runLines(tier[id]!))
+        const rolled = rollUp(runs, stepUs)
+        if (rolled === null) continue
+        for (const line of runLines([rolled])) {
+          if (found.has(line)) continue
+          const timeUs = Number(line.split(' ')[0])
           const dirty = progress.dirty.get(Math.floor(timeUs / HOUR_US))
           if (Math.floor(timeUs / HOUR_US) * HOUR_US < fromUs || timeUs + stepUs > doneUs) continue
-          if (dirty === 'all' || dirty?.has(id) || found.get(place) === value) continue
-          wrongs.push(
-            `tier ${name} has ${found.get(place)} at ${place} of group ${id}, raw rows say ${value}`
-          )
+          if (dirty === 'all' || dirty?.has(id)) continue
+          wrongs.push(`tier ${name} of group ${id} is without ${line}, which its raw rows say`)
         }
       }
     }
@@ -226,13 +231,4 @@ export class InlineStore {
       cache.close()
     }
   }
-}
-
-function lines(all: readonly string[]): Map<string, string> {
-  return new Map(
-    all.map(line => {
-      const at = line.lastIndexOf(' ')
-      return [line.slice(0, at), line.slice(at + 1)]
-    })
-  )
 }

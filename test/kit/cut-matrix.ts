@@ -1,0 +1,126 @@
+// Cuts of power at every write of whole lives. A life is lived once, on a disk that is watched: at each of its
+// writes, syncs and changes of names the medium is kept, with what was sent and acknowledged by then. Each kept
+// moment is then judged under some of the fates that a cut may have: opened anew, read whole, and in part of
+// the cases worked on and cut again. So a cut costs an open and a read, not a life.
+//
+// A life has generations: each begins with what a cut of the one before left, so that cuts fall into recovery
+// too, and what an earlier recovery made is built on.
+// Cuts have a number: life * CUTS_OF_A_LIFE + the place in it; the same number is the same cut for ever.
+import { reason } from '../../src/base/errors.ts'
+import { Random } from '../../src/base/random.ts'
+import { CrashDisk, type DiskPlant } from './crash-disk.ts'
+import { FATES, type Fate, type Medium } from './medium.ts'
+import { copyFacts, isCut, nothingYet, type SeriesFacts, SeriesLife } from './series-life.ts'
+import { Verdict } from './verdict.ts'
+
+export const CUTS_OF_A_LIFE = 10_000
+const GENERATIONS = 4
+const TURNS = 28
+/** Fates that each moment is judged under. */
+const FATES_OF_A_MOMENT = 2
+/** Of the judged cuts so many are worked on, cut again and judged again. */
+const AGAIN = 0.25
+
+/** What a cut at one moment of a life finds. */
+interface Moment {
+  readonly medium: Medium
+  readonly facts: SeriesFacts
+  /** The file or directory whose write was under way. */
+  readonly path: string
+}
+
+export interface Cut {
+  readonly number: number
+  readonly fate: Fate
+  readonly path: string
+  readonly verdict: Verdict
+}
+
+export interface CutOptions {
+  readonly plant?: DiskPlant
+  /** Judges this one alone. */
+  readonly only?: number
+}
+
+/** Judges the cuts of one life, in order. */
+export async function* cutLife(life: number, { plant, only }: CutOptions = {}): AsyncGenerator<Cut> {
+  const random = new Random(life * 7919)
+  let number = life * CUTS_OF_A_LIFE
+  let disk = new CrashDisk(random)
+  let facts = nothingYet()
+  for (let generation = 0; generation < GENERATIONS; generation++) {
+    if (plant !== undefined) disk.plant = plant
+    const moments = await live(disk, facts, random)
+    for (const moment of moments) {
+      const fates = moment.medium.settled ? (['kept'] as const) : someFates(random)
+      for (const fate of fates) {
+        const cut = { number: number++, fate, path: moment.path }
+        if (only !== undefined && only !== cut.number) continue
+        for (const verdict of await judgeCut(moment, fate, cut.number, plant)) yield { ...cut, verdict }
+      }
+    }
+    const next = moments[moments.length - 1 - random.below(Math.ceil(moments.length / 2))]!
+    disk = new CrashDisk(random, Infinity, next.medium.land(random.pick(FATES), random))
+    facts = copyFacts(next.facts)
+  }
+}
+
+function someFates(random: Random): Fate[] {
+  const left = [...FATES]
+  return Array.from(
+    { length: FATES_OF_A_MOMENT },
+    () => left.splice(random.below(left.length), 1)[0]!
+  )
+}
+
+/** Lives one generation and keeps every moment at which power may go. */
+async function live(disk: CrashDisk, facts: SeriesFacts, random: Random): Promise<Moment[]> {
+  const moments: Moment[] = []
+  const keep = (path: string): void => {
+    moments.push({ medium: disk.medium.copy(), facts: copyFacts(facts), path })
+  }
+  disk.watch = keep
+  const life = await SeriesLife.open(disk, random, facts)
+  const wrongs = life.judge()
+  if (wrongs.length > 0) throw new Error(`the life before its cuts: ${wrongs.join('; ')}`)
+  await life.work(TURNS)
+  if (random.chance(0.3)) await life.store.close()
+  keep('the end')
+  disk.kill()
+  return moments
+}
+
+/** The verdict on a cut, and on a second one after the store went on where it was cut again. */
+async function judgeCut(moment: Moment, fate: Fate, seed: number, plant?: DiskPlant): Promise<Verdict[]> {
+  const random = new Random(seed)
+  const facts = copyFacts(moment.facts)
+  const isAgain = random.chance(AGAIN)
+  const disk = new CrashDisk(
+    random,
+    isAgain ? 1 + random.below(60) : Infinity,
+    moment.medium.land(fate, random)
+  )
+  if (plant !== undefined) disk.plant = plant
+  const first = new Verdict()
+  await judgeOpened(disk, facts, random, first, isAgain ? 4 : 0)
+  if (!isAgain || first.wrongs.length > 0) return [first]
+  const second = new Verdict()
+  await judgeOpened(disk.afterCut(Infinity, random.pick(FATES)), facts, random, second, 0)
+  return [first, second]
+}
+
+async function judgeOpened(
+  disk: CrashDisk,
+  facts: SeriesFacts,
+  random: Random,
+  verdict: Verdict,
+  turns: number
+): Promise<void> {
+  try {
+    const life = await SeriesLife.open(disk, random, facts)
+    if (life.judge(verdict).length === 0) await life.work(turns)
+  } catch (error) {
+    if (!isCut(error)) verdict.wrong(`does not open or work: ${error instanceof Error ? error.stack : reason(error)}`)
+  }
+  disk.kill()
+}
