@@ -20,10 +20,14 @@ const CODES: Readonly<Record<string, string>> = {
   ENOENT: 'VARVE_NOT_FOUND'
 }
 
-/** Turns an error of node:fs into ours: "Cannot <act> <path>: <system message>". */
-export function diskError(act: string, path: string, error: unknown): VarveError {
+/**
+ * Turns an error of node:fs into ours: "Cannot <act> <path> [at byte <at>]: <system message>".
+ * @param at  offset in the file, bytes
+ */
+export function diskError(act: string, path: string, error: unknown, at?: number): VarveError {
   const code = CODES[(error as NodeJS.ErrnoException).code ?? ''] ?? 'VARVE_IO'
-  return new VarveError(code, `Cannot ${act} ${path}: ${reason(error)}`, { cause: error })
+  const place = at === undefined ? path : `${path} at byte ${at}`
+  return new VarveError(code, `Cannot ${act} ${place}: ${reason(error)}`, { cause: error })
 }
 
 class NodeFile implements DiskFile {
@@ -46,7 +50,7 @@ class NodeFile implements DiskFile {
         done += n
       }
     } catch (error) {
-      throw diskError('read', this.path, error)
+      throw diskError('read', this.path, error, at + done)
     }
     return done
   }
@@ -57,8 +61,10 @@ class NodeFile implements DiskFile {
       let done = 0
       const step = (): void => {
         fs.write(this.fd, bytes, done, bytes.length - done, at + done, (error, n) => {
-          if (error) return reject(diskError('write', this.path, error))
-          if (n === 0) return reject(diskError('write', this.path, new Error('the system took no bytes')))
+          if (error) return reject(diskError('write', this.path, error, at + done))
+          if (n === 0) {
+            return reject(diskError('write', this.path, new Error('the system took no bytes'), at + done))
+          }
           done += n
           if (done === bytes.length) resolve()
           else step()

@@ -7,7 +7,7 @@
 //    was read may have gaps, and VARVE_CHANGED says to open again;
 //  - the newest group is written again before anything builds on it: after SIGKILL or a failed sync it may be
 //    in the kernel's memory and not on the medium, and a later cut would leave a hole;
-//  - writing goes on in another file, never behind a torn tail;
+//  - writing goes on in another file, never behind a torn tail, and only in files whose names are synced;
 //  - a segment file that no edit names is removed, but when edits may be missing it is adopted, since its own
 //    header and footer say all that the edit said. At worst its data are there twice (it was about to be
 //    committed), which owners bear; removing it could lose what was acknowledged long ago.
@@ -33,15 +33,16 @@ import { type LastGroup, readWal, type WalListing } from './wal-reader.ts'
 import { eachSection, wholePages } from './wal-record.ts'
 import { WalWriter } from './wal-writer.ts'
 
-/** Makes the directories and removes what an interrupted process left incomplete. */
+/**
+ * Makes the directories, removes what an interrupted process left incomplete, and syncs the names: a process
+ * that was killed may have made a file and not synced its directory, and what is written to that file from now
+ * on would go with its name.
+ */
 export async function prepareDirectories(disk: Disk): Promise<void> {
-  let made = false
   for (const dir of ['', WAL_DIR, SEGMENT_DIR]) {
-    if (dir !== '' && disk.exists(dir)) continue
-    await disk.makeDir(dir)
-    made = true
+    if (dir === '' || !disk.exists(dir)) await disk.makeDir(dir)
   }
-  if (made) await disk.syncDir('')
+  for (const dir of ['', WAL_DIR, SEGMENT_DIR]) await disk.syncDir(dir)
   for (const dir of ['', SEGMENT_DIR]) {
     for (const name of disk.list(dir)) {
       if (isTemporary(name)) await disk.remove(dir === '' ? name : `${dir}/${name}`)
