@@ -49,9 +49,12 @@ export async function runRollup(
       for (const bucketUs of bucketsOf(span)) {
         const fromUs = Math.max(span.fromUs, bucketUs)
         const toUs = Math.min(span.toUs, bucketUs + spanUs)
+        const id = ids.ids[next++]!
         const place = {
-          id: ids.ids[next++]!,
-          order: ids.order,
+          id,
+          // Repaired hours make several segments of one bucket: with one order for all, a merge of some of them
+          // with an older segment would stand beside the others as if it were as new.
+          order: id,
           class: tierClass(span.tier.name),
           bucketUs,
           spanUs

@@ -319,6 +319,25 @@ t.test('rollup() catches up after downtime, and a crash before its commit change
   await world.storage.close()
 })
 
+t.test(
+  'rollup() gives each segment of a repair its place in the order: a merge may take some of them',
+  async t => {
+    const world = await openWorld(temporary(t), START_US + 6 * HOUR_US)
+    writeSome(world, new Random(3), 500, START_US, START_US + 6 * HOUR_US)
+    await world.maintenance.rollup(TIERS)
+    for (const hour of [0, 1, 3]) write(world, 0, START_US + hour * HOUR_US + 1, { exact: 7 })
+    await world.maintenance.rollup(TIERS)
+    for (const { name } of TIERS) {
+      const own = [...world.storage.engine.manifest.segments.values()].filter(
+        segment => segment.class === tierClass(name)
+      )
+      t.ok(own.length >= 4, name)
+      t.equal(new Set(own.map(segment => segment.order)).size, own.length, name)
+    }
+    await world.storage.close()
+  }
+)
+
 t.test('a range reads a tier where retention dropped the samples', async t => {
   const world = await openWorld(temporary(t), START_US + 6 * HOUR_US, 2 * HOUR_US)
   writeSome(world, new Random(2), 2000, START_US, START_US + 6 * HOUR_US)
