@@ -23,7 +23,7 @@ interface Sound {
 
 function see(life: SeriesLife, withHeads = true): Found {
   const { groups } = life.store.storage.series.catalog
-  return life.store.read(reader => readAll(reader, groups.length), null, withHeads)
+  return life.store.read(reader => readAll(reader, groups.length), { withHeads })
 }
 
 async function makeSound(seed: number): Promise<Sound> {

@@ -66,13 +66,17 @@ export class CrashDisk implements Disk {
 
   /** The disk found after the process died and power did not: everything that was written is seen. */
   afterKill(diesAt = Infinity): CrashDisk {
-    this.killed = true
-    return new CrashDisk(this.random, diesAt, this.medium.copy())
+    return this.afterCut(diesAt, 'killed')
   }
 
   /** All bytes of a file; change them by alter(). */
   bytesOf(path: string): Uint8Array {
     return this.inode(path).seen
+  }
+
+  /** A sync of this file failed: what was written and not synced never gets to the medium. */
+  failSync(path: string): void {
+    this.inode(path).failSync()
   }
 
   /** Changes a byte at rest. */

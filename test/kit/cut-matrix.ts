@@ -52,7 +52,7 @@ export async function* cutLife(life: number, { plant, only }: CutOptions = {}): 
     if (plant !== undefined) disk.plant = plant
     const moments = await live(disk, facts, random)
     for (const moment of moments) {
-      const fates = moment.medium.settled ? (['kept'] as const) : someFates(random)
+      const fates = moment.medium.settled ? (['killed'] as const) : someFates(random)
       for (const fate of fates) {
         const cut = { number: number++, fate, path: moment.path }
         if (only !== undefined && only !== cut.number) continue
@@ -67,10 +67,7 @@ export async function* cutLife(life: number, { plant, only }: CutOptions = {}): 
 
 function someFates(random: Random): Fate[] {
   const left = [...FATES]
-  return Array.from(
-    { length: FATES_OF_A_MOMENT },
-    () => left.splice(random.below(left.length), 1)[0]!
-  )
+  return Array.from({ length: FATES_OF_A_MOMENT }, () => left.splice(random.below(left.length), 1)[0]!)
 }
 
 /** Lives one generation and keeps every moment at which power may go. */
@@ -94,7 +91,8 @@ async function live(disk: CrashDisk, facts: SeriesFacts, random: Random): Promis
 async function judgeCut(moment: Moment, fate: Fate, seed: number, plant?: DiskPlant): Promise<Verdict[]> {
   const random = new Random(seed)
   const facts = copyFacts(moment.facts)
-  const isAgain = random.chance(AGAIN)
+  // What a killed process left unsynced shows at a cut after it.
+  const isAgain = random.chance(fate === 'killed' ? 0.5 : AGAIN)
   const disk = new CrashDisk(
     random,
     isAgain ? 1 + random.below(60) : Infinity,
@@ -120,7 +118,8 @@ async function judgeOpened(
     const life = await SeriesLife.open(disk, random, facts)
     if (life.judge(verdict).length === 0) await life.work(turns)
   } catch (error) {
-    if (!isCut(error)) verdict.wrong(`does not open or work: ${error instanceof Error ? error.stack : reason(error)}`)
+    if (!isCut(error))
+      verdict.wrong(`does not open or work: ${error instanceof Error ? error.stack : reason(error)}`)
   }
   disk.kill()
 }

@@ -1,5 +1,7 @@
-// A disk that fails when told to: EIO on the n-th read, write or sync, short writes, no room from the n-th
-// write on. What a failed write left behind is as unknown as on a real medium: half of it may be there.
+// A disk that fails when told to: EIO on the n-th read, write, sync or change of names, short writes, no room
+// from the n-th growing write on. What a failed write left behind is as unknown as on a real medium: half of it
+// may be there. A failed sync drops what it concerned, as Linux does: programs still see it, the medium never
+// gets it, whatever sync succeeds later.
 import { VarveError } from '../../src/base/errors.ts'
 import type { Cause, Disk, DiskFile, FileFacts } from '../../src/disk/disk.ts'
 
@@ -10,6 +12,8 @@ export interface Faults {
   syncAt?: number
   /** The n-th write takes half of its bytes and fails with VARVE_IO. */
   shortWriteAt?: number
+  /** The n-th create, rename, remove or sync of a directory. */
+  nameAt?: number
   /** From the n-th growing write on there is no room (VARVE_DISK_FULL); 0: never. */
   fullFrom?: number
   /** Only files whose path contains this. */
@@ -21,19 +25,30 @@ export class FaultDisk implements Disk {
   reads = 0
   writes = 0
   syncs = 0
+  names = 0
   grows = 0
+  /** The errors that were raised. */
+  readonly struck: VarveError[] = []
   private readonly disk: Disk
+  private readonly onFailedSync: (path: string) => void
 
-  constructor(disk: Disk) {
+  /** @param onFailedSync  drops what was written to the path and not synced */
+  constructor(disk: Disk, onFailedSync: (path: string) => void = () => {}) {
     this.disk = disk
+    this.onFailedSync = onFailedSync
   }
 
   openRead(path: string): DiskFile {
-    return new FaultFile(this.disk.openRead(path), this)
+    return this.wrap(this.disk.openRead(path))
   }
 
   async openWrite(path: string, cause: Cause): Promise<DiskFile> {
-    return new FaultFile(await this.disk.openWrite(path, cause), this)
+    if (!this.disk.exists(path)) {
+      this.beforeName('open', path)
+      if (this.isFull(path))
+        throw this.strike('VARVE_DISK_FULL', `Cannot open ${path}: no space left on device`)
+    }
+    return this.wrap(await this.disk.openWrite(path, cause))
   }
 
   exists(path: string): boolean {
@@ -52,78 +67,87 @@ export class FaultDisk implements Disk {
     return this.disk.makeDir(dir)
   }
 
-  rename(from: string, to: string): Promise<void> {
-    return this.disk.rename(from, to)
+  async rename(from: string, to: string): Promise<void> {
+    this.beforeName('rename', from)
+    await this.disk.rename(from, to)
   }
 
-  remove(path: string): Promise<void> {
-    return this.disk.remove(path)
+  async remove(path: string): Promise<void> {
+    this.beforeName('remove', path)
+    await this.disk.remove(path)
   }
 
-  syncDir(dir: string): Promise<void> {
-    return this.disk.syncDir(dir)
+  async syncDir(dir: string): Promise<void> {
+    this.beforeName('sync directory', dir)
+    await this.disk.syncDir(dir)
   }
 
   freeBytes(): number {
     return this.faults.fullFrom ? 0 : this.disk.freeBytes()
   }
-}
 
-class FaultFile implements DiskFile {
-  readonly path: string
-  private readonly file: DiskFile
-  private readonly owner: FaultDisk
+  private wrap(file: DiskFile): DiskFile {
+    return {
+      path: file.path,
+      read: (into, at) => {
+        if (this.concerns(file.path) && ++this.reads === this.faults.readAt)
+          throw this.failed('read', file.path, at)
+        return file.read(into, at)
+      },
+      write: (bytes, at) => this.write(file, bytes, at),
+      sync: () => this.sync(file),
+      size: () => file.size(),
+      close: () => file.close()
+    }
+  }
 
-  constructor(file: DiskFile, owner: FaultDisk) {
-    this.path = file.path
-    this.file = file
-    this.owner = owner
+  private async write(file: DiskFile, bytes: Uint8Array, at: number): Promise<void> {
+    const { path } = file
+    if (this.concerns(path)) {
+      const { writeAt, shortWriteAt } = this.faults
+      this.writes++
+      if (at + bytes.length > file.size() && this.isFull(path)) {
+        throw this.strike('VARVE_DISK_FULL', `Cannot write ${path} at byte ${at}: no space left on device`)
+      }
+      if (this.writes === writeAt) throw this.failed('write', path, at)
+      if (this.writes === shortWriteAt) {
+        await file.write(bytes.subarray(0, bytes.length >> 1), at)
+        throw this.failed('write', path, at)
+      }
+    }
+    await file.write(bytes, at)
+  }
+
+  private async sync(file: DiskFile): Promise<void> {
+    if (this.concerns(file.path) && ++this.syncs === this.faults.syncAt) {
+      this.onFailedSync(file.path)
+      throw this.failed('sync', file.path)
+    }
+    await file.sync()
   }
 
   /** Whether faults concern this file; only its calls are counted then. */
-  private get concerned(): boolean {
-    const { path } = this.owner.faults
-    return path === undefined || this.path.includes(path)
+  private concerns(path: string): boolean {
+    return this.faults.path === undefined || path.includes(this.faults.path)
   }
 
-  read(into: Uint8Array, at: number): number {
-    const { owner } = this
-    if (this.concerned && ++owner.reads === owner.faults.readAt) throw failed('read', this.path)
-    return this.file.read(into, at)
+  private beforeName(act: string, path: string): void {
+    if (this.concerns(path) && ++this.names === this.faults.nameAt) throw this.failed(act, path)
   }
 
-  async write(bytes: Uint8Array, at: number): Promise<void> {
-    const { owner } = this
-    if (this.concerned) {
-      const { fullFrom = 0, writeAt, shortWriteAt } = owner.faults
-      owner.writes++
-      if (at + bytes.length > this.file.size() && fullFrom > 0 && ++owner.grows >= fullFrom) {
-        throw new VarveError('VARVE_DISK_FULL', `Cannot write ${this.path}: no space left on device`)
-      }
-      if (owner.writes === writeAt) throw failed('write', this.path)
-      if (owner.writes === shortWriteAt) {
-        await this.file.write(bytes.subarray(0, bytes.length >> 1), at)
-        throw failed('write', this.path)
-      }
-    }
-    await this.file.write(bytes, at)
+  private isFull(path: string): boolean {
+    const { fullFrom = 0 } = this.faults
+    return this.concerns(path) && ++this.grows >= fullFrom && fullFrom > 0
   }
 
-  async sync(): Promise<void> {
-    const { owner } = this
-    if (this.concerned && ++owner.syncs === owner.faults.syncAt) throw failed('sync', this.path)
-    await this.file.sync()
+  private failed(act: string, path: string, at?: number): VarveError {
+    const place = at === undefined ? '' : ` at byte ${at}`
+    return this.strike('VARVE_IO', `Cannot ${act} ${path}${place}: i/o error`)
   }
 
-  size(): number {
-    return this.file.size()
+  private strike(code: string, message: string): VarveError {
+    const error = new VarveError(code, message)
+    this.struck.push(error)
+    return error
   }
-
-  close(): void {
-    this.file.close()
-  }
-}
-
-function failed(act: string, path: string): VarveError {
-  return new VarveError('VARVE_IO', `Cannot ${act} ${path}: i/o error`)
 }

@@ -10,11 +10,11 @@ import type { Random } from '../../src/base/random.ts'
 const SECTOR_BYTES = 512
 
 /**
- * What becomes of unsynced writes and names at a cut: all lost; all there (the process died, power did not); a
- * prefix of them and the next one torn between sectors; any of them, in any order; anything that may happen,
- * torn at any byte.
+ * What becomes of unsynced writes and names: all lost; the process was killed and power stayed, so all are seen
+ * and none is safe; a prefix of them landed and the next one is torn between sectors; any of them landed, in any
+ * order; anything that may happen, torn at any byte.
  */
-export const FATES = ['lost', 'kept', 'torn', 'reordered', 'mixed'] as const
+export const FATES = ['lost', 'killed', 'torn', 'reordered', 'mixed'] as const
 export type Fate = (typeof FATES)[number]
 
 export interface Write {
@@ -31,6 +31,8 @@ export class Inode {
   private writes: readonly Write[] = []
   /** Whether somebody else may hold `now`. */
   private shared = false
+  /** A sync failed: the kernel gave up what was written until then, and no later sync brings it back. */
+  private dropped = false
 
   /** As programs see it; never to be changed. */
   get seen(): Uint8Array {
@@ -51,9 +53,15 @@ export class Inode {
     const { now, writes } = this
     this.shared = true
     return () => {
-      this.kept = now
+      this.kept = this.dropped ? putAll(this.kept, writes) : now
       this.writes = this.writes.filter(write => !writes.includes(write))
     }
+  }
+
+  /** A sync failed. */
+  failSync(): void {
+    this.writes = []
+    this.dropped = true
   }
 
   /** Changes bytes at rest: synced as they are. */
@@ -70,6 +78,7 @@ export class Inode {
     copy.now = this.now
     copy.kept = this.kept
     copy.writes = this.writes
+    copy.dropped = this.dropped
     return copy
   }
 
@@ -78,8 +87,7 @@ export class Inode {
     const left = new Inode()
     left.now = this.kept
     left.shared = true
-    if (fate === 'kept') left.now = this.now
-    else if (fate === 'torn') left.landTorn(this.writes, random)
+    if (fate === 'torn') left.landTorn(this.writes, random)
     else if (fate === 'reordered') left.landReordered(this.writes, random)
     else if (fate === 'mixed') left.landMixed(this.writes, random)
     left.kept = left.now
@@ -132,6 +140,13 @@ export class Inode {
     }
     this.now.set(bytes, at)
   }
+}
+
+function putAll(into: Bytes, writes: readonly Write[]): Bytes {
+  const bytes = new Uint8Array(Math.max(into.length, ...writes.map(write => write.at + write.bytes.length)))
+  bytes.set(into)
+  for (const write of writes) bytes.set(write.bytes, write.at)
+  return bytes
 }
 
 /** One change of names; null removes. */
@@ -188,8 +203,9 @@ export class Medium {
     return copy
   }
 
-  /** What is found when power is back. */
+  /** What the next process finds. */
   land(fate: Fate, random: Random): Medium {
+    if (fate === 'killed') return this.copy()
     const found = new Medium()
     const names = new Map(this.safeNames)
     for (const change of this.landedChanges(fate, random)) apply(names, change)
@@ -207,7 +223,6 @@ export class Medium {
   private landedChanges(fate: Fate, random: Random): readonly NameChange[] {
     const { changes } = this
     if (fate === 'lost') return []
-    if (fate === 'kept') return changes
     if (fate === 'torn') return changes.slice(0, random.below(changes.length + 1))
     if (fate === 'reordered') return changes.filter(() => random.chance(0.5))
     const until = random.chance(0.5) ? random.below(changes.length + 1) : Infinity

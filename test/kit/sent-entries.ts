@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import type { Entry } from '../../src/kv/entry.ts'
 import type { KvStore } from '../../src/kv/store.ts'
-import { type Found } from './sent-rows.ts'
+import type { Found } from './sent-rows.ts'
 import { fitPrefix, type Verdict } from './verdict.ts'
 
 export interface EntryWrite {
@@ -87,7 +87,8 @@ export function readEntries(kv: KvStore, namespaces: readonly string[], verdict:
     const down = [...kv.scan(ns, { reverse: true })].reverse()
     if (up.length !== down.length) verdict.wrong(`${up.length} entries of ${ns} upwards, ${down.length} down`)
     for (const [i, entry] of up.entries()) {
-      if (i > 0 && up[i - 1]!.stored >= entry.stored) verdict.wrong(`${entry.keyText} of ${ns} is out of order`)
+      if (i > 0 && up[i - 1]!.stored >= entry.stored)
+        verdict.wrong(`${entry.keyText} of ${ns} is out of order`)
       const text = textOfEntry(entry)
       const again = kv.get(ns, entry.key)
       for (const other of [again, down[i]]) {

@@ -45,6 +45,8 @@ export class SeriesLife {
   readonly clock: HandClock
   readonly facts: SeriesFacts
   readonly entries: EntryLife
+  /** What failed in the background. */
+  readonly troubles: unknown[]
   private readonly random: Random
   private readonly ended: PromiseWithResolvers<never>
   private jobs: Promise<unknown> = Promise.resolve()
@@ -54,8 +56,10 @@ export class SeriesLife {
     clock: HandClock,
     facts: SeriesFacts,
     random: Random,
-    ended: PromiseWithResolvers<never>
+    ended: PromiseWithResolvers<never>,
+    troubles: unknown[]
   ) {
+    this.troubles = troubles
     this.store = store
     this.ended = ended
     this.clock = clock
@@ -64,7 +68,8 @@ export class SeriesLife {
     this.entries = new EntryLife(store.storage, facts.entries, random, clock)
     const pressed = () => this.background(store.storage.series.flush())
     store.storage.engine.wal.onPressure(pressed)
-    if (store.storage.engine.wal.pressure.filesPinned >= 2) pressed()
+    const { filesPinned, filesMax } = store.storage.engine.wal.pressure
+    if (filesPinned + 2 >= filesMax) pressed()
   }
 
   static async open(
@@ -76,8 +81,13 @@ export class SeriesLife {
     const clock = new HandClock(facts.wallUs)
     const ended = Promise.withResolvers<never>()
     ended.promise.catch(() => {})
-    const store = await InlineStore.open({ disk, random, clock, onError: ended.reject, ...(wal && { wal }) })
-    return new SeriesLife(store, clock, facts, random, ended)
+    const troubles: unknown[] = []
+    const onError = (error: unknown): void => {
+      troubles.push(error)
+      ended.reject(error)
+    }
+    const store = await InlineStore.open({ disk, random, clock, onError, ...(wal && { wal }) })
+    return new SeriesLife(store, clock, facts, random, ended, troubles)
   }
 
   /** What is wrong with what readers see, as sentences. */
@@ -95,6 +105,20 @@ export class SeriesLife {
     if (kv.lastVersion < facts.entries.versionMax) verdict.wrong(`versions begin anew at ${kv.lastVersion}`)
     for (const error of store.damage) verdict.wrong(`told as damage: ${error.message}`)
     return verdict.wrongs
+  }
+
+  /** What is wrong with what readers see when all that was taken has to be there, as sentences. */
+  judgeTaken(verdict: Verdict): void {
+    const { store } = this
+    const { series, kv } = store.storage
+    const { sent, entries } = copyFacts(this.facts)
+    sent.acknowledge(sent.count)
+    entries.acknowledge(entries.count)
+    sent.judge(
+      store.read(reader => readAll(reader, series.catalog.groups.length)),
+      verdict
+    )
+    entries.judge(readEntries(kv, NAMESPACES, verdict), this.clock.nowUs(), verdict)
   }
 
   /** Works for so many turns; rejects at a power cut. */
@@ -139,7 +163,8 @@ export class SeriesLife {
     return this.store.maintenance.rollup(this.random.chance(0.5) ? TIERS : [this.random.pick(TIERS)])
   }
 
-  private async turn(): Promise<void> {
+  /** Does one thing, at random. */
+  async turn(): Promise<void> {
     const { random, store } = this
     const what = random.below(100)
     if (what < 38) await this.append(1 + random.below(25))
@@ -172,7 +197,10 @@ export class SeriesLife {
 
   /** What fails in the background ends the life: nobody else would notice that power is gone. */
   private background(work: Promise<unknown>): void {
-    work.catch(this.ended.reject)
+    work.catch(error => {
+      this.troubles.push(error)
+      this.ended.reject(error)
+    })
   }
 
   private anyRow(): ModelRow {

@@ -38,6 +38,15 @@ export interface StoreOptions {
   onError(error: unknown): void
 }
 
+export interface ReadOptions {
+  /** Reads this tier; null: the raw rows. */
+  readonly tier?: string | null
+  /** Reads what is in memory too; else segments alone. */
+  readonly withHeads?: boolean
+  /** Leaves the segment of this id out. */
+  readonly without?: number
+}
+
 /** A store with everything that is done to it. */
 export class InlineStore {
   readonly storage: Storage
@@ -145,11 +154,12 @@ export class InlineStore {
   }
 
   /** Calls back with a reader of the raw rows, or of a tier. */
-  read<T>(callback: (reader: SeriesReader) => T, tier: string | null = null, withHeads = true): T {
+  read<T>(callback: (reader: SeriesReader) => T, options: ReadOptions = {}): T {
+    const { tier = null, withHeads = true, without = 0 } = options
     const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
     const { series, engine } = this.storage
     const isWanted = (info: SegmentInfo) =>
-      tier === null ? !isTierClass(info.class) : info.class === tierClass(tier)
+      info.id !== without && (tier === null ? !isTierClass(info.class) : info.class === tierClass(tier))
     const segments = [...engine.manifest.segments.values()].filter(
       info => info.family === FAMILY_SERIES && isWanted(info)
     )
@@ -172,7 +182,7 @@ export class InlineStore {
     for (const { name, stepUs } of TIERS) {
       const doneUs = progress.doneUs.get(name) ?? 0
       if (doneUs <= fromUs) continue
-      const tier = this.read(reader => readRuns(reader, raw.length), name)
+      const tier = this.read(reader => readRuns(reader, raw.length), { tier: name })
       for (const [id, runs] of raw.entries()) {
         const found = new Set(runLines(tier[id]!))
         const rolled = rollUp(runs, stepUs)

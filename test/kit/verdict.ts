@@ -1,8 +1,6 @@
 // What is wrong with what was found, counted by kind and told in a few sentences; and how much was looked at.
 
 const SENTENCES_MAX = 6
-/** Longer ones are cut, characters. */
-const SENTENCE_CHARS_MAX = 300
 
 export class Verdict {
   /** Acknowledged samples and entries that were compared. */
@@ -32,8 +30,15 @@ export class Verdict {
   }
 
   private tell(sentence: string): void {
-    if (this.wrongs.length < SENTENCES_MAX) this.wrongs.push(sentence.slice(0, SENTENCE_CHARS_MAX))
+    if (this.wrongs.length < SENTENCES_MAX) this.wrongs.push(sentence)
   }
+}
+
+/** A place and a value for people. */
+function short(value: string | null | undefined): string {
+  if (value === null || value === undefined) return 'nothing'
+  const printable = value.replace(/[^ -~]/g, '.')
+  return printable.length > 60 ? `${printable.slice(0, 60)}... (${value.length} characters)` : printable
 }
 
 /** What one write did: each place with its new value, or null where it removed what was there. */
@@ -91,8 +96,8 @@ function tellDifferences(
   for (const place of new Set([...state.keys(), ...found.keys()])) {
     const [value, wanted] = [found.get(place), state.get(place)]
     if (value === wanted || later.get(place)?.has(value)) continue
-    if (value !== undefined && !ever.get(place)?.has(value)) verdict.invent(`${place} holds ${value}`)
-    else verdict.lose(`${place} holds ${value}, not ${wanted}`)
+    if (value !== undefined && !ever.get(place)?.has(value)) verdict.invent(`${place} holds ${short(value)}`)
+    else verdict.lose(`${place} holds ${short(value)}, not ${short(wanted)}`)
   }
   if (verdict.wrongs.length === before) {
     verdict.wrong(`not the state after any of ${acknowledged} (acknowledged) to ${writes.length} writes`)

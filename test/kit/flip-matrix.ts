@@ -1,0 +1,255 @@
+// Bytes that change at rest. A sound store is made and read whole; then one bit of it (or a sector) is changed,
+// the store is opened and read whole again. What is found must be what was written; what is missing must be
+// named, with its file; and damage of one structure must cost nothing else: what can be read without the
+// damaged segment is read, and damage of WAL, MANIFEST or CATALOG costs nothing that is in segments.
+//
+// What cannot be told apart: damage of the newest group of the WAL, and of the last record of MANIFEST and
+// CATALOG, looks like a torn tail. It is counted by itself where something is missing and nothing is named.
+import { CorruptionError, reason, VarveError } from '../../src/base/errors.ts'
+import { Random } from '../../src/base/random.ts'
+import { WAL_DIR } from '../../src/engine/file-names.ts'
+import { CrashDisk } from './crash-disk.ts'
+import { NAMESPACES } from './entry-life.ts'
+import { FILE_KINDS, type FileKind, type Region, regionsOf } from './file-regions.ts'
+import type { Medium } from './medium.ts'
+import { readEntries } from './sent-entries.ts'
+import { type Found, readAll } from './sent-rows.ts'
+import { copyFacts, nothingYet, type SeriesFacts, SeriesLife } from './series-life.ts'
+import { TIERS } from './series-store.ts'
+import { Verdict } from './verdict.ts'
+
+export const FLIPS_OF_A_STORE = 1_000
+const SECTOR_BYTES = 512
+/** A WAL that never fills up: rows that went past a full one are in a segment alone, and not in the WAL too. */
+const WAL = { fileBytes: 32_768, filesMax: 40 }
+
+/**
+ * What a change of bytes led to: nothing at all; said by file and place; not to be told from a torn tail; or
+ * not as it must be.
+ */
+export type FlipOutcome = 'harmless' | 'named' | 'like a torn tail' | 'wrong'
+
+export interface Flip {
+  readonly number: number
+  readonly region: Region
+  readonly at: number
+  readonly outcome: FlipOutcome
+  /** Values that are not there, and that show what an earlier write of the place left. */
+  readonly missing: number
+  readonly older: number
+  /** Values and entries that were compared. */
+  readonly compared: number
+  readonly verdict: Verdict
+}
+
+export interface FlipOptions {
+  readonly count: number
+  /** Changes sectors instead of bits. */
+  readonly sectors?: boolean
+  readonly only?: number
+}
+
+/** Everything that readers see: raw rows, each tier, entries. */
+interface View {
+  readonly rows: Found
+  readonly tiers: Found
+  readonly entries: Found
+}
+
+/** A store that lies on its medium, and what is in it. */
+class Sound {
+  readonly medium: Medium
+  readonly facts: SeriesFacts
+  readonly regions: readonly Region[]
+  readonly view: View
+  /** What is in segments. */
+  readonly safe: Found
+  private readonly life: SeriesLife
+  private readonly views = new Map<number, View>()
+
+  constructor(medium: Medium, facts: SeriesFacts, life: SeriesLife, regions: readonly Region[]) {
+    this.medium = medium
+    this.facts = facts
+    this.life = life
+    this.regions = regions
+    this.view = look(life)
+    this.safe = rowsOf(life, { withHeads: false })
+  }
+
+  /** What is there without one segment. */
+  without(segment: number): View {
+    const known = this.views.get(segment) ?? look(this.life, segment)
+    this.views.set(segment, known)
+    return known
+  }
+}
+
+/** Changes bytes of one store, again and again from the sound one. */
+export async function* flipStore(store: number, options: FlipOptions): AsyncGenerator<Flip> {
+  const sound = await makeSound(store)
+  for (let i = 0; i < options.count; i++) {
+    const number = store * FLIPS_OF_A_STORE + i
+    if (options.only !== undefined && options.only !== number) continue
+    yield await oneFlip(sound, number, options.sectors === true)
+  }
+}
+
+async function makeSound(store: number): Promise<Sound> {
+  const random = new Random(store * 104_729)
+  const facts = nothingYet()
+  const disk = new CrashDisk(random)
+  const life = await SeriesLife.open(disk, random, facts, WAL)
+  await life.work(45)
+  for (let i = 0; i < 8; i++) await life.append(60, true)
+  await life.flush()
+  await life.rollup()
+  for (let i = 0; i < 12; i++) await life.entries.write()
+  await life.store.storage.kv.flush('segment')
+  // What is in the WAL alone; groups that fill their pages, so that those after them need them to be read.
+  for (let i = 0; i < 5; i++) {
+    await life.append(20 + random.below(80), true)
+    await life.entries.write()
+  }
+  const { medium } = disk.afterCut()
+  const again = await SeriesLife.open(new CrashDisk(random, Infinity, medium.copy()), random, facts, WAL)
+  const wrongs = again.judge()
+  if (wrongs.length > 0) throw new Error(wrongs.join('; '))
+  const regions = regionsOf(new CrashDisk(random, Infinity, medium), again.store.storage.engine.manifest)
+  return new Sound(medium, facts, again, regions)
+}
+
+function rowsOf(life: SeriesLife, options: Parameters<SeriesLife['store']['read']>[1]): Found {
+  const { groups } = life.store.storage.series.catalog
+  return life.store.read(reader => readAll(reader, groups.length), options)
+}
+
+function look(life: SeriesLife, without = 0, verdict = new Verdict()): View {
+  const tiers: Found = new Map()
+  for (const { name } of TIERS) {
+    for (const [place, value] of rowsOf(life, { tier: name, without })) tiers.set(`${name} ${place}`, value)
+  }
+  const entries = readEntries(life.store.storage.kv, NAMESPACES, verdict)
+  return { rows: rowsOf(life, { without }), tiers, entries }
+}
+
+async function oneFlip(sound: Sound, number: number, isSector: boolean): Promise<Flip> {
+  const random = new Random(number)
+  const disk = new CrashDisk(random, Infinity, sound.medium.copy())
+  const region = anyRegion(sound.regions, random)
+  const at = region.from + random.below(region.to - region.from)
+  change(disk, region, at, random, isSector)
+  const verdict = new Verdict()
+  const compared = { missing: 0, older: 0, compared: 0 }
+  const told: Error[] = []
+  try {
+    const facts = copyFacts(sound.facts)
+    const life = await SeriesLife.open(disk, random, facts, WAL)
+    const found = look(life, 0, verdict)
+    told.push(...life.store.damage)
+    compare(sound, region, found, compared, verdict)
+    if (random.chance(0.1)) await goOn(life, disk, random, found, verdict)
+  } catch (error) {
+    verdict.wrong(error instanceof VarveError ? `refused: ${reason(error)}` : String((error as Error).stack))
+  }
+  disk.kill()
+  const place = { number, region, at, ...compared, verdict }
+  const isHurt = compared.missing + compared.older > 0
+  if (told.some(error => names(error, region, at)))
+    return { ...place, outcome: verdict.wrongs.length > 0 ? 'wrong' : 'named' }
+  if (isHurt && (region.name === 'newest group' || region.name === 'last record'))
+    return { ...place, outcome: verdict.wrongs.length > 0 ? 'wrong' : 'like a torn tail' }
+  if (isHurt)
+    verdict.lose(
+      `${compared.missing} values missing, ${compared.older} older ones, told is only: ${told.map(error => error.message).join('; ')}`
+    )
+  return { ...place, outcome: verdict.wrongs.length > 0 ? 'wrong' : 'harmless' }
+}
+
+/** Every kind of file as often, and within it every kind of structure. */
+function anyRegion(regions: readonly Region[], random: Random): Region {
+  const kinds = FILE_KINDS.filter(kind => regions.some(region => region.kind === kind))
+  const ofKind = regions.filter(region => region.kind === random.pick(kinds))
+  const name = random.pick([...new Set(ofKind.map(region => region.name))])
+  return random.pick(ofKind.filter(region => region.name === name))
+}
+
+function change(disk: CrashDisk, region: Region, at: number, random: Random, isSector: boolean): void {
+  if (!isSector) return disk.flip(region.path, at, 1 << random.below(8))
+  const start = at - (at % SECTOR_BYTES)
+  const bytes = new Uint8Array(Math.min(SECTOR_BYTES, disk.bytesOf(region.path).length - start))
+  if (random.chance(0.5)) for (let i = 0; i < bytes.length; i++) bytes[i] = random.u32()
+  disk.alter(region.path, start, bytes)
+}
+
+function compare(
+  sound: Sound,
+  region: Region,
+  found: View,
+  counts: { missing: number; older: number; compared: number },
+  verdict: Verdict
+): void {
+  const { sent, entries } = sound.facts
+  const without = region.segment === 0 ? null : sound.without(region.segment)
+  const parts = [
+    [
+      sound.view.rows,
+      found.rows,
+      without?.rows ?? null,
+      (place: string, value: string) => sent.wasWritten(place, value)
+    ],
+    [sound.view.tiers, found.tiers, without?.tiers ?? null, () => false],
+    [
+      sound.view.entries,
+      found.entries,
+      null,
+      (place: string, value: string) => entries.wasWritten(place, value)
+    ]
+  ] as const
+  for (const [was, is, rest, wasWritten] of parts) {
+    counts.compared += was.size
+    for (const [place, value] of is) {
+      if (was.get(place) === value) continue
+      if (rest?.get(place) === value || wasWritten(place, value)) counts.older++
+      else if (!isStandIn(place, region)) verdict.invent(`${place} holds ${value}`)
+    }
+    for (const [place, value] of was) {
+      if (is.has(place)) continue
+      counts.missing++
+      if (rest?.get(place) === value) verdict.lose(`${place}, which is in no damaged segment`)
+      else if (rest === null && was === sound.view.rows && sound.safe.get(place) === value)
+        verdict.lose(`${place}, which is in a segment`)
+    }
+  }
+}
+
+/** Under a made-up name: its definition was lost, in no segment, and the samples are served all the same. */
+function isStandIn(place: string, { kind }: Region): boolean {
+  const isNameless = !place.startsWith('g') || place.includes('field_')
+  return isNameless && (kind === 'CATALOG' || kind === 'WAL')
+}
+
+/** Whether an error says which file is damaged, and where at the latest. A WAL file without a whole group left is missed by its number. */
+function names(error: Error, region: Region, at: number): boolean {
+  if (!(error instanceof CorruptionError)) return error.message.includes(region.path)
+  if (region.kind === 'WAL') return error.file.startsWith(WAL_DIR)
+  return error.file === region.path && error.offset <= at
+}
+
+/** The store takes rows and entries, closes, and has them and all that was there after a restart. */
+async function goOn(
+  life: SeriesLife,
+  disk: CrashDisk,
+  random: Random,
+  before: View,
+  verdict: Verdict
+): Promise<void> {
+  await life.append(10, true)
+  await life.entries.write()
+  await life.store.close()
+  const facts: SeriesFacts = { ...nothingYet(), wallUs: life.facts.wallUs }
+  const after = look(await SeriesLife.open(disk.afterCut(), random, facts, WAL))
+  let gone = 0
+  for (const place of before.rows.keys()) if (!after.rows.has(place)) gone++
+  if (gone > 0) verdict.lose(`${gone} values when the store went on`)
+  if (after.rows.size <= before.rows.size) verdict.wrong('no row was taken when the store went on')
+}
