@@ -81,3 +81,10 @@ export interface SegmentFiles {
   open(id: number): SegmentIn
   remove(id: number): Promise<void>
 }
+
+/** What the store stands on once the engine is open. */
+export interface KvHost {
+  readonly wal: KvWal
+  readonly manifest: KvManifest
+  readonly files: SegmentFiles
+}

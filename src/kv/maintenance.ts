@@ -22,6 +22,7 @@
 // Not here: choosing a compaction (engine/compaction-plan.ts), writing segments (segment-job.ts).
 
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { CorruptionError } from '../base/errors.ts'
 import { type CompactionChoice, planCompaction } from '../engine/compaction-plan.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import type { BlockCache } from './block-cache.ts'
@@ -159,6 +160,25 @@ export function openSegment(
   info: SegmentInfo
 ): LiveSegment {
   return { info, segment: new KvSegment(info.id, store.files.open(info.id), store.cache) }
+}
+
+/** Opens every segment that lives; gives those that cannot be used. */
+export function openSegments(
+  host: { readonly files: SegmentFiles; readonly manifest: KvManifest },
+  cache: BlockCache,
+  tables: Tables
+): { id: number; error: CorruptionError }[] {
+  const damaged: { id: number; error: CorruptionError }[] = []
+  for (const info of host.manifest.segments.values()) {
+    if (info.family !== KV_KIND) continue
+    try {
+      tables.change([openSegment({ files: host.files, cache }, info)], [])
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+      damaged.push({ id: info.id, error })
+    }
+  }
+  return damaged
 }
 
 /** What the note `kv.versions` says; see the top of the file. */

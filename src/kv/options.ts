@@ -1,5 +1,6 @@
-// The limits of a store, each with its unit and its default. Checked once; nothing else has defaults.
-import { VarveError } from '../base/errors.ts'
+// The options and limits of a store, each with its unit and its default. Checked once; nothing else has defaults.
+import type { Clock } from '../base/clock.ts'
+import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { COMPACTION_LIMITS, type CompactionLimits } from '../engine/compaction-plan.ts'
 
 export interface KvLimits {
@@ -22,6 +23,15 @@ export interface KvLimits {
   /** Changes kept in memory for watches. */
   readonly historyBytesMax: number
   readonly compaction: CompactionLimits
+}
+
+export interface KvOptions {
+  readonly clock: Clock
+  readonly limits?: Partial<KvLimits>
+  /** Told of what fails in the background: a flush, the removal of a file. */
+  readonly onError: (error: unknown) => void
+  /** Told once of each damaged place that a scan meets; without it such a scan throws. */
+  readonly onDamage?: (error: CorruptionError) => void
 }
 
 export const KV_LIMITS: KvLimits = {

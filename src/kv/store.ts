@@ -9,50 +9,34 @@
 //    read but lost in a power cut never names another write (ifVersion and fencing tokens rest on it);
 //  - a batch is one contiguous run of one WAL section: whole after a crash, or not there;
 //  - after a failed WAL nothing is accepted until the store is opened anew.
-// Not here: moving entries to segments (maintenance.ts), reading ranges (view.ts), the WAL (engine).
+// Not here: what a write has to meet (admission.ts), when and how entries move to segments (upkeep.ts,
+// maintenance.ts), reading ranges (view.ts), the WAL (engine).
 import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
-import { CorruptionError, VarveError } from '../base/errors.ts'
+import { type CorruptionError, VarveError } from '../base/errors.ts'
 import type { CompactionChoice } from '../engine/compaction-plan.ts'
+import { checkBatch, checkCondition, checkRoom, checkValue } from './admission.ts'
 import { BlockCache } from './block-cache.ts'
+import { countAfter } from './counter.ts'
 import { Entry, VERSION_MAX } from './entry.ts'
 import { History } from './history.ts'
-import { KV_KIND, type KvManifest, type KvWal, type SegmentFiles, type Urgency } from './host.ts'
+import { KV_KIND, type KvHost, type KvWal, type Urgency } from './host.ts'
 import { KeyMaker } from './key.ts'
-import {
-  compactOnce,
-  type FlushOutcome,
-  flushMemtable,
-  openSegment,
-  readVersions,
-  versionsNote
-} from './maintenance.ts'
+import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { Memtables } from './memtables.ts'
-import { type KvLimits, kvLimits } from './options.ts'
+import { type KvLimits, type KvOptions, kvLimits } from './options.ts'
 import { Recovery } from './recovery.ts'
 import { SECTION_CARRIED, SECTION_NEW, SectionWriter } from './section.ts'
+import { type KvStatistics, statisticsOf } from './statistics.ts'
 import { Tables } from './tables.ts'
+import { Upkeep } from './upkeep.ts'
 import { findInSegments, type ScanOptions, Snapshot } from './view.ts'
 import { Watch } from './watch.ts'
-import { type Condition, ConflictError, type PutOptions, type Write } from './write.ts'
+import type { Condition, PutOptions, Write } from './write.ts'
 
 /** More than can ever be unsynced at once: each write takes at least 6 bytes of pendingBytesMax. */
 const VERSIONS_SKIPPED = 2 ** 24
-
-export interface KvOptions {
-  readonly clock: Clock
-  readonly limits?: Partial<KvLimits>
-  /** Told of what fails in the background: a flush, the removal of a file. */
-  readonly onError: (error: unknown) => void
-}
-
-/** What the store stands on once the engine is open. */
-export interface KvHost {
-  readonly wal: KvWal
-  readonly manifest: KvManifest
-  readonly files: SegmentFiles
-}
 
 export class KvStore {
   readonly kind = KV_KIND
@@ -66,14 +50,11 @@ export class KvStore {
   private readonly recovery: Recovery
   private readonly pending = new SectionWriter()
   private readonly carried = new SectionWriter()
+  private readonly upkeep: Upkeep
   private host: KvHost | null = null
   private tables: Tables | null = null
   private version = 0
   private group = 0
-  private flushing: Promise<FlushOutcome> | null = null
-  private compacting: Promise<CompactionChoice> | null = null
-  private flushWeight: number
-  private full = Promise.withResolvers<void>()
 
   constructor(options: KvOptions) {
     this.clock = options.clock
@@ -83,7 +64,13 @@ export class KvStore {
     this.cache = new BlockCache(this.limits.cacheBytesMax)
     this.history = new History(this.limits.historyBytesMax)
     this.recovery = new Recovery(this.memtables, this.history)
-    this.flushWeight = this.limits.memtableBytesMax
+    const { memtableBytesMax } = this.limits
+    this.upkeep = new Upkeep({
+      maintained: () => this.maintained(),
+      weight: () => this.memtables.activeWeight,
+      memtableBytesMax,
+      onError: this.onError
+    })
   }
 
   // --- what the WAL asks of an owner ---
@@ -111,7 +98,7 @@ export class KvStore {
   async attach(host: KvHost, readOnly = false): Promise<{ id: number; error: CorruptionError }[]> {
     assert(this.host === null, 'a store is attached once')
     const tables = new Tables(host.files, this.onError)
-    const damaged = this.openSegments(host, tables)
+    const damaged = openSegments(host, this.cache, tables)
     const versions = readVersions(host.manifest)
     let used = Math.max(this.recovery.version, versions.next)
     for (const { segment } of tables.segments) used = Math.max(used, segment.facts.versionMax)
@@ -121,7 +108,7 @@ export class KvStore {
     if (!readOnly) {
       await host.manifest.commit({ notes: [versionsNote({ ...versions, next: start })] })
       host.wal.onSynced(group => this.history.synced(group))
-      host.wal.onPressure(pressure => this.pressed(pressure))
+      host.wal.onPressure(pressure => this.upkeep.pressed(pressure))
     }
     this.version = start
     this.tables = tables
@@ -134,7 +121,7 @@ export class KvStore {
    * Close the store first and the engine then: what is pending is drained and synced as the engine closes.
    */
   async close(): Promise<void> {
-    await Promise.allSettled([this.flushing, this.compacting])
+    await this.upkeep.settled()
     this.history.close()
     this.tables?.close()
     this.tables = null
@@ -210,7 +197,7 @@ export class KvStore {
    */
   put(ns: string, key: string | Uint8Array, value: Uint8Array, options: PutOptions = NO_OPTIONS): number {
     const stored = this.keys.stored(ns, key)
-    this.checkValue(value, options.expiresUs ?? 0)
+    checkValue(value, options.expiresUs ?? 0, this.limits)
     const { wal } = this.ready(stored.length + value.length)
     this.checkCondition(stored, options)
     this.write(new Entry(stored, ++this.version, options.expiresUs ?? 0, new Uint8Array(value)), wal)
@@ -237,22 +224,8 @@ export class KvStore {
    * @throws as put(), and VARVE_BATCH over batchBytesMax
    */
   batch(writes: readonly Write[], urgency: Urgency = 1): number {
-    let bytes = 0
-    const stored = writes.map(write => {
-      const key = this.keys.stored(write.ns, write.key)
-      bytes += key.length
-      if (write.op === 'put') {
-        this.checkValue(write.value, write.expiresUs ?? 0)
-        bytes += write.value.length
-      }
-      return key
-    })
-    if (bytes > this.limits.batchBytesMax) {
-      throw new VarveError(
-        'VARVE_BATCH',
-        `Cannot write batch: ${bytes} bytes, the limit is ${this.limits.batchBytesMax}`
-      )
-    }
+    const stored = writes.map(write => this.keys.stored(write.ns, write.key))
+    const bytes = checkBatch(writes, stored, this.limits)
     const { wal } = this.ready(bytes)
     if (writes.length === 0) return this.group
     for (let i = 0; i < writes.length; i++) this.checkCondition(stored[i]!, writes[i]!)
@@ -292,11 +265,7 @@ export class KvStore {
     urgency: Urgency = 1
   ): { value: number; group: number } {
     const now = this.get(ns, key)
-    const text = now === undefined ? '0' : Buffer.from(now.value).toString('latin1')
-    const value = /^-?\d{1,16}$/.test(text) ? Number(text) + by : Number.NaN
-    if (!Number.isSafeInteger(value)) {
-      throw new VarveError('VARVE_COUNTER', `Cannot add ${by} to counter: not a whole number within 2^53`)
-    }
+    const value = countAfter(now?.value, by)
     const group = this.put(ns, key, Buffer.from(String(value)), { expiresUs: now?.expiresUs ?? 0, urgency })
     return { value, group }
   }
@@ -310,10 +279,7 @@ export class KvStore {
    * @throws {VarveError} of the disk; nothing is lost then, and it may be tried again
    */
   flush(wanted: 'any' | 'segment' = 'any'): Promise<FlushOutcome> {
-    this.flushing ??= flushMemtable(this.maintained(), wanted).finally(() => {
-      this.flushing = null
-    })
-    return this.flushing
+    return this.upkeep.flush(wanted)
   }
 
   /**
@@ -321,32 +287,14 @@ export class KvStore {
    * @param clockKnown  false: nothing is taken as expired
    */
   compact(budgetBytes = Number.POSITIVE_INFINITY, clockKnown = true): Promise<CompactionChoice> {
-    const nowUs = clockKnown ? this.clock.nowUs() : 0
-    this.compacting ??= compactOnce(this.maintained(), budgetBytes, nowUs).finally(() => {
-      this.compacting = null
-    })
-    return this.compacting
+    return this.upkeep.compact(budgetBytes, clockKnown ? this.clock.nowUs() : 0)
   }
 
-  /** Sizes and counts, for status and metrics. `entries` counts overwritten ones and tombstones too. */
-  statistics() {
-    const segments = this.open().tables.segments
-    const sum = (of: (live: (typeof segments)[number]) => number) =>
-      segments.reduce((all, live) => all + of(live), 0)
-    return {
-      version: this.version,
-      segments: segments.length,
-      segmentBytes: sum(({ info }) => info.bytes),
-      indexBytes: sum(({ segment }) => segment.memoryBytes),
-      entries: sum(({ segment }) => segment.facts.entries) + this.memtables.activeSize,
-      tombstones: sum(({ segment }) => segment.facts.tombstones),
-      memtableBytes: this.memtables.weight,
-      pendingBytes: this.pending.bytes,
-      cacheBytes: this.cache.bytes,
-      cacheHits: this.cache.hits,
-      cacheMisses: this.cache.misses,
-      watchFloor: this.history.floor
-    }
+  /** Sizes and counts, for status and metrics. */
+  statistics(): KvStatistics {
+    const { memtables, pending, cache, history } = this
+    const parts = { segments: this.open().tables.segments, memtables, pending, cache, history }
+    return { version: this.version, ...statisticsOf(parts) }
   }
 
   private maintained() {
@@ -360,32 +308,8 @@ export class KvStore {
     }
     return {
       ...{ wal, manifest, files, memtables, tables, cache, limits, carry },
-      lastVersion: () => this.version,
-      walFull: () => this.full.promise
+      lastVersion: () => this.version
     }
-  }
-
-  private openSegments(host: KvHost, tables: Tables): { id: number; error: CorruptionError }[] {
-    const damaged: { id: number; error: CorruptionError }[] = []
-    for (const info of host.manifest.segments.values()) {
-      if (info.family !== KV_KIND) continue
-      try {
-        tables.change([openSegment({ files: host.files, cache: this.cache }, info)], [])
-      } catch (error) {
-        if (!(error instanceof CorruptionError)) throw error
-        damaged.push({ id: info.id, error })
-      }
-    }
-    return damaged
-  }
-
-  /** The WAL runs short of files that we pin. */
-  private pressed({ full, kinds }: { full: boolean; kinds: readonly number[] }): void {
-    if (full) {
-      this.full.resolve()
-      this.full = Promise.withResolvers()
-    }
-    if (kinds.includes(KV_KIND) && this.flushing === null) this.flushSoon('any')
   }
 
   private open(): KvHost & { readonly tables: Tables } {
@@ -401,28 +325,8 @@ export class KvStore {
     return this.memtables.get(stored) ?? findInSegments(tables.segments, stored)
   }
 
-  private checkValue(value: Uint8Array, expiresUs: number): void {
-    const { valueBytesMax } = this.limits
-    if (value.length > valueBytesMax) {
-      throw new VarveError(
-        'VARVE_VALUE',
-        `Cannot put value: ${value.length} bytes, the limit is ${valueBytesMax}`
-      )
-    }
-    if (!Number.isSafeInteger(expiresUs) || expiresUs < 0) {
-      throw new VarveError(
-        'VARVE_EXPIRY',
-        `Cannot put value: expiry ${expiresUs} is not a time in microseconds`
-      )
-    }
-  }
-
   private checkCondition(stored: string, condition: Condition): void {
-    const wanted = condition.ifAbsent === true ? 0 : condition.ifVersion
-    if (wanted === undefined) return
-    const there = this.find(stored)
-    const version = there?.visible(this.clock.nowUs()) ? there.version : 0
-    if (version !== wanted) throw new ConflictError(version, wanted)
+    checkCondition(condition, this.clock.nowUs(), () => this.find(stored))
   }
 
   /** Refuses a write that cannot be kept. */
@@ -430,12 +334,7 @@ export class KvStore {
     const { host, limits } = this
     if (host === null) throw new VarveError('VARVE_CLOSED', 'Cannot write: the store is not open')
     host.wal.admit(0)
-    if (this.pending.bytes + bytes > limits.pendingBytesMax) {
-      throw new VarveError('VARVE_BUSY', `Cannot write: ${this.pending.bytes} bytes wait for the WAL`)
-    }
-    if (this.memtables.weight + bytes > limits.memtablesBytesMax) {
-      throw new VarveError('VARVE_MEMORY', `Cannot write: ${this.memtables.weight} bytes wait for a flush`)
-    }
+    checkRoom(bytes, this.pending.bytes, this.memtables.weight, limits)
     return host
   }
 
@@ -449,22 +348,8 @@ export class KvStore {
   private done(wal: KvWal, bytes: number, urgency: Urgency): number {
     this.group = wal.pendingGroup
     wal.note(bytes, urgency)
-    if (this.memtables.activeWeight >= this.flushWeight && this.flushing === null) this.flushSoon('segment')
+    this.upkeep.written()
     return this.group
-  }
-
-  private flushSoon(wanted: 'any' | 'segment'): void {
-    const { memtableBytesMax } = this.limits
-    this.flush(wanted).then(
-      () => {
-        this.flushWeight = memtableBytesMax
-      },
-      error => {
-        // Tried again once a quarter more has come, not at every write.
-        this.flushWeight = this.memtables.activeWeight + memtableBytesMax / 4
-        this.onError(error)
-      }
-    )
   }
 }
 
