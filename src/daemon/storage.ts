@@ -61,7 +61,7 @@ export interface Storage {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { disk, clock, readOnly, anyU32, onDamage, onError } = options
   const series = new SeriesStore({ ...options.series, onCorruption: onDamage })
-  const kv = new KvStore({ clock, limits: options.kv, onError })
+  const kv = new KvStore({ clock, limits: options.kv, onError, onDamage })
   const damage: CorruptionError[] = []
   const catalogFile = await openCatalog(options, series, damage)
   const defined = series.definedInFile

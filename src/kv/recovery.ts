@@ -4,12 +4,15 @@
 // Invariants: after finish() the memtable holds exactly the entries that are later than what segments
 // hold, and the history every change after its floor.
 // Not here: finding and checking the WAL's records (engine).
-import type { Entry } from './entry.ts'
+import { assert } from '../base/assert.ts'
+import { type Entry, VERSION_MAX } from './entry.ts'
 import type { History } from './history.ts'
 import type { Versions } from './maintenance.ts'
 import type { Memtables } from './memtables.ts'
 import { readSections, SECTION_NEW } from './section.ts'
 
+/** More than can ever be unsynced at once: each write takes at least 6 bytes of pendingBytesMax. */
+const VERSIONS_SKIPPED = 2 ** 24
 /** The group of what was found at open: it is on the medium. */
 const DURABLE_GROUP = 0
 
@@ -45,13 +48,20 @@ export class Recovery {
     this.firstFloor = -1
   }
 
-  /** All was replayed. @param start  the version that new writes follow */
-  finish(versions: Versions, start: number): void {
+  /**
+   * All was replayed.
+   * @param segments  the greatest version of each segment
+   * @returns the version that new writes follow
+   */
+  finish(versions: Versions, segments: readonly number[]): number {
+    const start = Math.max(this.version, versions.next, ...segments) + VERSIONS_SKIPPED
+    assert(start < VERSION_MAX, 'versions last longer than the medium')
     this.memtables.dropUpTo(versions.flushed)
     if (this.firstFloor === -1) this.history.restart(this.gap ? start : versions.told)
     else if (!this.gap && this.history.floor === this.firstFloor) {
       this.history.floor = Math.min(this.firstFloor, versions.told)
     }
+    return start
   }
 
   private tell(entry: Entry): void {

@@ -20,6 +20,7 @@ import { BlockReader } from '../engine/block.ts'
 import { bloomMayHold, checkBloom } from '../engine/bloom.ts'
 import type { SortedCursor } from '../engine/merge-iterator.ts'
 import type { BlockCache } from './block-cache.ts'
+import type { Hole } from './damage.ts'
 import { decodeEntry, type Entry } from './entry.ts'
 import type { SegmentIn } from './host.ts'
 import { byteString } from './key.ts'
@@ -109,9 +110,23 @@ export class KvSegment {
     }
   }
 
-  /** The entries with low <= key < high, or backwards. Blocks are read as it goes. */
-  cursor(low: string, high: string | null, reverse: boolean): SortedCursor<Entry> {
-    return new SegmentCursor(this, low, high, reverse)
+  /**
+   * The entries with low <= key < high, or backwards. Blocks are read as it goes.
+   * @param onHole  told of each damaged block, before any key behind it is given; without it such a block throws
+   */
+  cursor(
+    low: string,
+    high: string | null,
+    reverse: boolean,
+    onHole?: (hole: Hole) => void
+  ): SortedCursor<Entry> {
+    return new SegmentCursor(this, low, high, reverse, onHole)
+  }
+
+  /** What is not known when a block cannot be read. */
+  hole(block: number, error: CorruptionError): Hole {
+    const high = this.firsts[block + 1] ?? `${this.facts.keyMax}\0`
+    return { error, low: this.firsts[block]!, high, versionMax: this.facts.versionMax }
   }
 
   /** The block that would hold the key, or -1. */
@@ -168,19 +183,27 @@ class SegmentCursor implements SortedCursor<Entry> {
   private readonly low: string
   private readonly high: string | null
   private readonly step: 1 | -1
+  private readonly onHole: ((hole: Hole) => void) | undefined
   private block: number
   private keys: string[] = []
   private values: Uint8Array[] = []
   private at = 0
 
-  constructor(segment: KvSegment, low: string, high: string | null, reverse: boolean) {
+  constructor(
+    segment: KvSegment,
+    low: string,
+    high: string | null,
+    reverse: boolean,
+    onHole: ((hole: Hole) => void) | undefined
+  ) {
     this.segment = segment
+    this.onHole = onHole
     this.low = low
     this.high = high
     this.step = reverse ? -1 : 1
     const bound = reverse ? high : low
     this.block = bound === null ? segment.blocks - 1 : Math.max(segment.blockOf(bound), reverse ? -1 : 0)
-    this.load()
+    if (this.block >= 0 && this.block < segment.blocks) this.load()
     this.settle()
     while (this.key !== null && (reverse ? high !== null && this.key >= high : this.key < low)) this.move()
     this.bound()
@@ -207,25 +230,28 @@ class SegmentCursor implements SortedCursor<Entry> {
   }
 
   private load(): void {
-    if (this.block < 0 || this.block >= this.segment.blocks) {
-      this.keys = []
-      this.values = []
-      return
+    this.keys = []
+    this.values = []
+    try {
+      const { keys, values } = this.segment.pairs(this.block)
+      this.keys = keys
+      this.values = values
+    } catch (error) {
+      if (this.onHole === undefined || !(error instanceof CorruptionError)) throw error
+      this.onHole(this.segment.hole(this.block, error))
     }
-    const { keys, values } = this.segment.pairs(this.block)
-    this.keys = keys
-    this.values = values
-    this.at = this.step === 1 ? 0 : keys.length - 1
+    this.at = this.step === 1 ? 0 : this.keys.length - 1
   }
 
+  /** Moves on to a block that has a key, or to the end. */
   private settle(): void {
     while (this.at < 0 || this.at >= this.keys.length) {
       this.block += this.step
-      this.load()
-      if (this.keys.length === 0) {
+      if (this.block < 0 || this.block >= this.segment.blocks) {
         this.key = null
         return
       }
+      this.load()
     }
     this.key = this.keys[this.at]!
   }

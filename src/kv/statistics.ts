@@ -3,7 +3,7 @@
 import type { BlockCache } from './block-cache.ts'
 import type { History } from './history.ts'
 import type { Memtables } from './memtables.ts'
-import type { SectionWriter } from './section.ts'
+import type { Outgoing } from './outgoing.ts'
 import type { LiveSegment } from './tables.ts'
 
 export interface KvStatistics {
@@ -26,7 +26,7 @@ export interface KvStatistics {
 export interface StatisticsParts {
   readonly segments: readonly LiveSegment[]
   readonly memtables: Memtables
-  readonly pending: SectionWriter
+  readonly pending: Outgoing
   readonly cache: BlockCache
   readonly history: History
 }

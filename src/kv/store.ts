@@ -5,7 +5,7 @@
 // group is synced (wal.synced(group) or onSynced), not before. Reads see writes at once.
 //
 // Invariants:
-//  - versions only grow, over restarts too: a start skips VERSIONS_SKIPPED, so that a version that was
+//  - versions only grow, over restarts too: a start skips some (recovery.ts), so that a version that was
 //    read but lost in a power cut never names another write (ifVersion and fencing tokens rest on it);
 //  - a batch is one contiguous run of one WAL section: whole after a crash, or not there;
 //  - after a failed WAL nothing is accepted until the store is opened anew.
@@ -19,15 +19,16 @@ import type { CompactionChoice } from '../engine/compaction-plan.ts'
 import { checkBatch, checkCondition, checkRoom, checkValue } from './admission.ts'
 import { BlockCache } from './block-cache.ts'
 import { countAfter } from './counter.ts'
-import { Entry, VERSION_MAX } from './entry.ts'
+import { mayBeThere, onceEach } from './damage.ts'
+import { Entry } from './entry.ts'
 import { History } from './history.ts'
 import { KV_KIND, type KvHost, type KvWal, type Urgency } from './host.ts'
 import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { Memtables } from './memtables.ts'
 import { type KvLimits, type KvOptions, kvLimits } from './options.ts'
+import { Outgoing } from './outgoing.ts'
 import { Recovery } from './recovery.ts'
-import { SECTION_CARRIED, SECTION_NEW, SectionWriter } from './section.ts'
 import { type KvStatistics, statisticsOf } from './statistics.ts'
 import { Tables } from './tables.ts'
 import { Upkeep } from './upkeep.ts'
@@ -35,21 +36,18 @@ import { findInSegments, type ScanOptions, Snapshot } from './view.ts'
 import { Watch } from './watch.ts'
 import type { Condition, PutOptions, Write } from './write.ts'
 
-/** More than can ever be unsynced at once: each write takes at least 6 bytes of pendingBytesMax. */
-const VERSIONS_SKIPPED = 2 ** 24
-
 export class KvStore {
   readonly kind = KV_KIND
   private readonly clock: Clock
   private readonly limits: KvLimits
   private readonly keys: KeyMaker
   private readonly onError: (error: unknown) => void
+  private readonly onDamage: ((error: CorruptionError) => void) | undefined
   private readonly memtables = new Memtables()
   private readonly cache: BlockCache
   private readonly history: History
   private readonly recovery: Recovery
-  private readonly pending = new SectionWriter()
-  private readonly carried = new SectionWriter()
+  private readonly pending = new Outgoing()
   private readonly upkeep: Upkeep
   private host: KvHost | null = null
   private tables: Tables | null = null
@@ -59,16 +57,16 @@ export class KvStore {
   constructor(options: KvOptions) {
     this.clock = options.clock
     this.onError = options.onError
+    this.onDamage = options.onDamage && onceEach(options.onDamage)
     this.limits = kvLimits(options.limits ?? {})
     this.keys = new KeyMaker(this.limits.keyBytesMax)
     this.cache = new BlockCache(this.limits.cacheBytesMax)
     this.history = new History(this.limits.historyBytesMax)
     this.recovery = new Recovery(this.memtables, this.history)
-    const { memtableBytesMax } = this.limits
     this.upkeep = new Upkeep({
       maintained: () => this.maintained(),
       weight: () => this.memtables.activeWeight,
-      memtableBytesMax,
+      memtableBytesMax: this.limits.memtableBytesMax,
       onError: this.onError
     })
   }
@@ -85,8 +83,7 @@ export class KvStore {
   }
 
   drain(out: ByteWriter): void {
-    this.carried.drain(SECTION_CARRIED, out)
-    this.pending.drain(SECTION_NEW, out)
+    this.pending.drain(out)
   }
 
   /**
@@ -100,11 +97,10 @@ export class KvStore {
     const tables = new Tables(host.files, this.onError)
     const damaged = openSegments(host, this.cache, tables)
     const versions = readVersions(host.manifest)
-    let used = Math.max(this.recovery.version, versions.next)
-    for (const { segment } of tables.segments) used = Math.max(used, segment.facts.versionMax)
-    const start = used + VERSIONS_SKIPPED
-    assert(start < VERSION_MAX, 'versions last longer than the medium')
-    this.recovery.finish(versions, start)
+    const start = this.recovery.finish(
+      versions,
+      tables.segments.map(({ segment }) => segment.facts.versionMax)
+    )
     if (!readOnly) {
       await host.manifest.commit({ notes: [versionsNote({ ...versions, next: start })] })
       host.wal.onSynced(group => this.history.synced(group))
@@ -162,7 +158,8 @@ export class KvStore {
       this.memtables.pin(),
       this.open().tables.pin(),
       this.clock.nowUs(),
-      this.version
+      this.version,
+      this.onDamage
     )
   }
 
@@ -213,8 +210,7 @@ export class KvStore {
     const stored = this.keys.stored(ns, key)
     const { wal } = this.ready(stored.length)
     this.checkCondition(stored, options)
-    const there = this.find(stored)
-    if (there === undefined || there.deleted) return this.group
+    if (!mayBeThere(() => this.find(stored))) return this.group
     this.write(new Entry(stored, ++this.version, 0, null), wal)
     return this.done(wal, stored.length, options.urgency ?? 1)
   }
@@ -292,18 +288,17 @@ export class KvStore {
 
   /** Sizes and counts, for status and metrics. */
   statistics(): KvStatistics {
-    const { memtables, pending, cache, history } = this
-    const parts = { segments: this.open().tables.segments, memtables, pending, cache, history }
-    return { version: this.version, ...statisticsOf(parts) }
+    const { memtables, pending, cache, history, version } = this
+    const { segments } = this.open().tables
+    return { version, ...statisticsOf({ segments, memtables, pending, cache, history }) }
   }
 
   private maintained() {
     const { wal, manifest, files, tables } = this.open()
     const { memtables, cache, limits } = this
     const carry = (entries: Iterable<Entry>) => {
-      for (const entry of entries) this.carried.add(entry)
       const group = wal.pendingGroup
-      wal.note(this.carried.bytes, 1)
+      wal.note(this.pending.carry(entries), 1)
       return group
     }
     return {

@@ -1,12 +1,15 @@
 // A consistent view of the store: memtables as they were and the segments that were live, pinned. All
 // reads are here, the store's own included; newest wins, then tombstones and expired entries vanish.
 //
+// A scan goes on behind a damaged block. What older segments hold of its keys is not shown then, since the block
+// may have held a later value or a tombstone: an entry is missing, and told, but never an old one in its place.
 // Invariants: a view never changes; what it pins is let go by close(), and reads after that are refused.
 // Not here: writes (store.ts).
-import { VarveError } from '../base/errors.ts'
+import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { bloomHash } from '../engine/bloom.ts'
 import type { MemtableView } from '../engine/memtable.ts'
 import { MergeIterator, type SortedCursor } from '../engine/merge-iterator.ts'
+import { type Hole, isHidden } from './damage.ts'
 import type { Entry } from './entry.ts'
 import { byteString, bytesOf, type KeyMaker, keyStart } from './key.ts'
 import type { LiveSegment, PinnedTables } from './tables.ts'
@@ -52,16 +55,22 @@ export class Snapshot {
   private readonly memtables: readonly MemtableView<Entry>[]
   private readonly tables: PinnedTables
   private readonly nowUs: number
+  private readonly onDamage: ((error: CorruptionError) => void) | undefined
   private open = true
 
-  /** @param memtables  newest first */
+  /**
+   * @param memtables  newest first
+   * @param onDamage   told of blocks that a scan cannot read; without it the scan throws
+   */
   constructor(
     keys: KeyMaker,
     memtables: readonly MemtableView<Entry>[],
     tables: PinnedTables,
     nowUs: number,
-    version: number
+    version: number,
+    onDamage?: (error: CorruptionError) => void
   ) {
+    this.onDamage = onDamage
     this.keys = keys
     this.memtables = memtables
     this.tables = tables
@@ -83,7 +92,7 @@ export class Snapshot {
 
   /**
    * The entries of a range in key order; read as they are asked for, so that the view must stay open.
-   * @throws {VarveError} VARVE_NAMESPACE, VARVE_CLOSED, VARVE_CORRUPTION
+   * @throws {VarveError} VARVE_NAMESPACE, VARVE_CLOSED; VARVE_CORRUPTION when nobody is told of damage
    */
   *scan(namespace: string, options: ScanOptions = {}): Generator<Entry, void, undefined> {
     this.check()
@@ -96,9 +105,10 @@ export class Snapshot {
     }
     let left = options.limit ?? Number.POSITIVE_INFINITY
     if (low >= high || left <= 0) return
-    for (const merged = this.merged(low, high, reverse); merged.key !== null; merged.next()) {
+    const holes: Hole[] = []
+    for (const merged = this.merged(low, high, reverse, holes); merged.key !== null; merged.next()) {
       const entry = merged.value()
-      if (!entry.visible(this.nowUs)) continue
+      if (!entry.visible(this.nowUs) || (holes.length > 0 && isHidden(entry, holes))) continue
       yield entry
       this.check()
       if (--left <= 0) return
@@ -114,11 +124,18 @@ export class Snapshot {
     this.close()
   }
 
-  private merged(low: string, high: string, reverse: boolean): SortedCursor<Entry> {
+  private merged(low: string, high: string, reverse: boolean, holes: Hole[]): SortedCursor<Entry> {
+    const { onDamage } = this
+    const onHole =
+      onDamage &&
+      ((hole: Hole) => {
+        holes.push(hole)
+        onDamage(hole.error)
+      })
     const cursors: SortedCursor<Entry>[] = this.memtables.map(memtable => memtable.cursor(low, high, reverse))
     for (const { segment } of this.tables.segments) {
       if (segment.facts.keyMax >= low && segment.facts.keyMin < high) {
-        cursors.push(segment.cursor(low, high, reverse))
+        cursors.push(segment.cursor(low, high, reverse, onHole))
       }
     }
     return new MergeIterator(cursors, reverse)
