@@ -1,7 +1,7 @@
 // How a segment begins, how its blocks look and how it ends: a file written once, in order, and never again.
 //
 // segment := header block* footer trailer                                                       little-endian
-// header  := magic u32 "VRVS" | version u16 | length u16 | crc u32 of the fields | fields[length]
+// header  := magic u32 "VRVS" | version u16 | length u16 | crc u32 | fields[length]   crc: of version, length, fields
 // fields  := id varint | family u8 | class text | bucketUs f64 | spanUs f64
 // block   := crc u32 | length u32 | kind u8 | payload[length]        crc: CRC-32 of length, kind and payload
 //            0         4            8         9                      kind 1 to 254 is the owner's
@@ -55,7 +55,12 @@ export function putSegmentHeader(out: ByteWriter, header: SegmentHeader): void {
   const fields = at + SEGMENT_PREFIX_BYTES
   assert(out.length - fields < 0x10000, 'the header of a segment is shorter than 64 KiB')
   out.view.setUint16(at + 6, out.length - fields, true)
-  out.view.setUint32(at + 8, checksum(out.bytes, fields, out.length), true)
+  out.view.setUint32(at + 8, headerSum(out.bytes, at, out.length), true)
+}
+
+/** The checksum of a header in bytes[at, end): of all but the magic and itself. */
+function headerSum(bytes: Uint8Array, at: number, end: number): number {
+  return checksum(bytes, at + SEGMENT_PREFIX_BYTES, end, checksum(bytes, at + 4, at + 8))
 }
 
 /**
@@ -71,12 +76,11 @@ export function getSegmentHeader(
   const from = new ByteReader(bytes)
   if (from.u32() !== SEGMENT_MAGIC) throw new CorruptionError(path, 0, 'not a segment of varve')
   const version = from.u16()
-  if (version > SEGMENT_VERSION) throw new FormatError(path, version, SEGMENT_VERSION)
   const end = SEGMENT_PREFIX_BYTES + from.u16()
   const crc = from.u32()
   if (end > bytes.length) return null
-  if (checksum(bytes, SEGMENT_PREFIX_BYTES, end) !== crc)
-    throw new CorruptionError(path, 0, 'the header is damaged')
+  if (headerSum(bytes, 0, end) !== crc) throw new CorruptionError(path, 0, 'the header is damaged')
+  if (version > SEGMENT_VERSION) throw new FormatError(path, version, SEGMENT_VERSION)
   try {
     const id = from.varint()
     const family = from.u8()
