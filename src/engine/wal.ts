@@ -203,9 +203,11 @@ export class Wal {
     this.syncedListeners.push(listener)
   }
 
-  /** Called once, when the WAL ends by a failure. */
+  /** Called once, when the WAL ends by a failure; soon when it has, as it may while the store is opened. */
   onFailed(listener: (error: VarveError) => void): void {
-    this.failedListeners.push(listener)
+    const { failure } = this
+    if (failure === null) this.failedListeners.push(listener)
+    else queueMicrotask(() => listener(failure))
   }
 
   /** Called when files run short (two or fewer left) and when the WAL becomes full: owners have to flush. */

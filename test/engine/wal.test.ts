@@ -248,6 +248,7 @@ for (const [what, faults] of [
     await t.rejects(engine.wal.synced(group), { code: 'VARVE_SYNC_FAILED' })
     t.match(told, { code: 'VARVE_STORE_FAILED' })
     t.equal(engine.wal.failure, told)
+    t.equal(await new Promise(resolve => engine.wal.onFailed(resolve)), told, 'who asks later is told too')
     t.throws(() => engine.wal.note(1, EAGER), { code: 'VARVE_STORE_FAILED' })
     t.throws(() => engine.wal.admit(1), { code: 'VARVE_STORE_FAILED' })
     await t.rejects(engine.wal.synced(group), { code: 'VARVE_SYNC_FAILED' })
