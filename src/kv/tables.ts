@@ -4,7 +4,9 @@
 // Invariants:
 //  - the list is replaced, never changed: a pinned list stays as it was;
 //  - segments are ordered by `order`, greatest first, and of two that hold a key the greater order has
-//    the later version. Compaction joins neighbours only, so that the order stays one.
+//    the later version. Compaction joins neighbours only, so that the order stays one;
+//  - of two with one order one is what a compaction made of the other, whose edit a cut took (recovery adopts
+//    such a segment): both are true, and the one that was made is first.
 // Not here: what is in a segment (segment.ts), which to join (engine/compaction-plan.ts).
 
 import { assert } from '../base/assert.ts'
@@ -46,10 +48,10 @@ export class Tables {
   change(add: readonly LiveSegment[], remove: readonly number[]): void {
     const gone = this.list.filter(live => remove.includes(live.info.id))
     this.list = [...this.list.filter(live => !remove.includes(live.info.id)), ...add].sort(
-      (a, b) => b.info.order - a.info.order
+      (a, b) => b.info.order - a.info.order || b.info.id - a.info.id
     )
     for (let i = 1; i < this.list.length; i++) {
-      assert(this.list[i]!.info.order < this.list[i - 1]!.info.order, 'no two segments have one order')
+      assert(this.list[i]!.info.id !== this.list[i - 1]!.info.id, 'a segment lives once')
     }
     for (const live of gone) {
       this.gone.set(live.info.id, live)

@@ -3,8 +3,9 @@
 import t from 'tap'
 import type { CorruptionError } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
+import { COMPACTION_LIMITS } from '../../src/engine/compaction-plan.ts'
 import { Engine } from '../../src/engine/engine.ts'
-import { segmentPath } from '../../src/engine/file-names.ts'
+import { MANIFEST, segmentPath } from '../../src/engine/file-names.ts'
 import { SegmentReader } from '../../src/engine/segment-reader.ts'
 import { engineFiles } from '../../src/kv/engine-files.ts'
 import { KvStore } from '../../src/kv/store.ts'
@@ -14,12 +15,17 @@ import { HandClock } from '../kit/hand-clock.ts'
 const KEYS = 400
 const keyOf = (i: number): string => `key/${String(i).padStart(4, '0')}`
 
-async function open(disk: CrashDisk, onDamage?: (error: CorruptionError) => void) {
+async function open(
+  disk: CrashDisk,
+  onDamage?: (error: CorruptionError) => void,
+  compaction = COMPACTION_LIMITS
+) {
   const clock = new HandClock()
   const onError = (error: unknown): void => {
     throw error
   }
-  const store = new KvStore({ clock, onError, limits: { cacheBytesMax: 0 }, ...(onDamage && { onDamage }) })
+  const limits = { cacheBytesMax: 0, compaction }
+  const store = new KvStore({ clock, onError, limits, ...(onDamage && { onDamage }) })
   const wal = { fileBytes: 1 << 20, filesMax: 4, groupBytesMax: 1 << 20 }
   const engine = await Engine.open({ disk, owners: [store], clock, wal, pace: { delayMaxMs: 0 } })
   await store.attach({ wal: engine.wal, manifest: engine.manifest, files: engineFiles(disk) })
@@ -84,4 +90,33 @@ t.test('store.scan() throws at a damaged block when nobody is told', async t => 
   const { store } = await open(disk)
   t.throws(() => contents(store, false), { code: 'VARVE_CORRUPTION' })
   t.throws(() => store.get('n', keyOf(2)), { code: 'VARVE_CORRUPTION' })
+})
+
+t.test('a store opens beside a compaction whose edit a cut took, and reads the same', async t => {
+  const { disk } = await build()
+  const before = disk.medium.copy()
+  const { store, engine } = await open(disk, undefined, {
+    segmentsMax: 1,
+    tierMin: 2,
+    tierRatio: 9,
+    gainMin: 0.1
+  })
+  const whole = contents(store, false)
+  const known = new Set(engine.manifest.segments.keys())
+  await store.compact()
+  const made = [...engine.manifest.segments.keys()].filter(id => !known.has(id))
+  t.equal(made.length, 1)
+  const cut = new CrashDisk(new Random(1), Infinity, before)
+  const copy = await cut.openWrite(segmentPath(made[0]!), 'kv')
+  await copy.write(disk.bytesOf(segmentPath(made[0]!)), 0)
+  const manifest = await cut.openWrite(MANIFEST, 'manifest')
+  await manifest.write(new Uint8Array(5), manifest.size())
+  const again = await open(cut)
+  t.ok(again.engine.manifest.segments.has(made[0]!), 'it was adopted')
+  t.same(contents(again.store, false), whole)
+  again.store.delete('n', keyOf(1))
+  await again.store.flush('segment')
+  await again.store.compact()
+  whole.delete(keyOf(1))
+  t.same(contents(again.store, false), whole)
 })
