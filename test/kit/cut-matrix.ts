@@ -40,22 +40,32 @@ export interface CutOptions {
   readonly plant?: DiskPlant
   /** Judges this one alone. */
   readonly only?: number
+  /** Judges one of so many, evenly spread over the life. */
+  readonly every?: number
 }
 
 /** Judges the cuts of one life, in order. */
-export async function* cutLife(life: number, { plant, only }: CutOptions = {}): AsyncGenerator<Cut> {
+export async function* cutLife(
+  life: number,
+  { plant, only, every = 1 }: CutOptions = {}
+): AsyncGenerator<Cut> {
   const random = new Random(life * 7919)
   let number = life * CUTS_OF_A_LIFE
   let disk = new CrashDisk(random)
   let facts = nothingYet()
   for (let generation = 0; generation < GENERATIONS; generation++) {
     if (plant !== undefined) disk.plant = plant
-    const moments = await live(disk, facts, random)
+    const lived = new Verdict()
+    const moments = await live(disk, facts, random, lived)
+    if (lived.wrongs.length > 0) {
+      yield { number, fate: 'killed', path: 'before any cut', verdict: lived }
+      return
+    }
     for (const moment of moments) {
       const fates = moment.medium.settled ? (['killed'] as const) : someFates(random)
       for (const fate of fates) {
         const cut = { number: number++, fate, path: moment.path }
-        if (only !== undefined && only !== cut.number) continue
+        if (only === undefined ? cut.number % every !== 0 : only !== cut.number) continue
         for (const verdict of await judgeCut(moment, fate, cut.number, plant)) yield { ...cut, verdict }
       }
     }
@@ -71,17 +81,25 @@ function someFates(random: Random): Fate[] {
 }
 
 /** Lives one generation and keeps every moment at which power may go. */
-async function live(disk: CrashDisk, facts: SeriesFacts, random: Random): Promise<Moment[]> {
+async function live(
+  disk: CrashDisk,
+  facts: SeriesFacts,
+  random: Random,
+  verdict: Verdict
+): Promise<Moment[]> {
   const moments: Moment[] = []
   const keep = (path: string): void => {
     moments.push({ medium: disk.medium.copy(), facts: copyFacts(facts), path })
   }
   disk.watch = keep
-  const life = await SeriesLife.open(disk, random, facts)
-  const wrongs = life.judge()
-  if (wrongs.length > 0) throw new Error(`the life before its cuts: ${wrongs.join('; ')}`)
-  await life.work(TURNS)
-  if (random.chance(0.3)) await life.store.close()
+  try {
+    const life = await SeriesLife.open(disk, random, facts)
+    life.judge(verdict)
+    if (verdict.wrongs.length === 0) await life.work(TURNS)
+    if (random.chance(0.3)) await life.store.close()
+  } catch (error) {
+    verdict.wrong(`does not work: ${error instanceof Error ? error.stack : reason(error)}`)
+  }
   keep('the end')
   disk.kill()
   return moments

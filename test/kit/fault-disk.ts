@@ -43,11 +43,7 @@ export class FaultDisk implements Disk {
   }
 
   async openWrite(path: string, cause: Cause): Promise<DiskFile> {
-    if (!this.disk.exists(path)) {
-      this.beforeName('open', path)
-      if (this.isFull(path))
-        throw this.strike('VARVE_DISK_FULL', `Cannot open ${path}: no space left on device`)
-    }
+    if (!this.disk.exists(path)) this.beforeName('open', path)
     return this.wrap(await this.disk.openWrite(path, cause))
   }
 
@@ -104,9 +100,9 @@ export class FaultDisk implements Disk {
   private async write(file: DiskFile, bytes: Uint8Array, at: number): Promise<void> {
     const { path } = file
     if (this.concerns(path)) {
-      const { writeAt, shortWriteAt } = this.faults
+      const { fullFrom = 0, writeAt, shortWriteAt } = this.faults
       this.writes++
-      if (at + bytes.length > file.size() && this.isFull(path)) {
+      if (at + bytes.length > file.size() && ++this.grows >= fullFrom && fullFrom > 0) {
         throw this.strike('VARVE_DISK_FULL', `Cannot write ${path} at byte ${at}: no space left on device`)
       }
       if (this.writes === writeAt) throw this.failed('write', path, at)
@@ -133,11 +129,6 @@ export class FaultDisk implements Disk {
 
   private beforeName(act: string, path: string): void {
     if (this.concerns(path) && ++this.names === this.faults.nameAt) throw this.failed(act, path)
-  }
-
-  private isFull(path: string): boolean {
-    const { fullFrom = 0 } = this.faults
-    return this.concerns(path) && ++this.grows >= fullFrom && fullFrom > 0
   }
 
   private failed(act: string, path: string, at?: number): VarveError {

@@ -38,19 +38,22 @@ type Counts = Record<(typeof COUNTS)[number], number>
 /** What a fault led to. */
 export type Outcome = 'not struck' | 'refused to open' | 'poisoned' | 'told' | 'absorbed'
 
+/** Faults have a number: (seed * FAULTS_OF_A_SEED + kind) * OPERATIONS_MAX + operation. */
+export const FAULTS_OF_A_SEED = 10
+export const OPERATIONS_MAX = 10_000
+
 export interface Fault {
+  readonly number: number
   readonly kind: FaultKind
-  readonly nth: number
-  readonly seed: number
   readonly outcome: Outcome
   readonly verdict: Verdict
 }
 
 export interface FaultOptions {
-  readonly kinds?: readonly FaultKind[]
-  readonly placesMax?: number
-  /** Tries this place of each kind alone. */
-  readonly nth?: number
+  /** Tries one of so many, evenly spread over the life. */
+  readonly every?: number
+  /** Tries the fault of this number alone. */
+  readonly only?: number
 }
 
 interface Sound {
@@ -59,20 +62,18 @@ interface Sound {
 }
 
 /** Tries the faults of one seed, in order. */
-export async function* failLife(
-  seed: number,
-  { kinds = FAULT_KINDS, placesMax = PLACES_MAX, nth: only }: FaultOptions = {}
-): AsyncGenerator<Fault> {
+export async function* failLife(seed: number, { every = 1, only }: FaultOptions = {}): AsyncGenerator<Fault> {
   const sound = await makeSound(seed)
   const { counts } = await oneFault(sound, seed, 'readAt', NEVER)
-  for (const kind of kinds) {
+  for (const kind of FAULT_KINDS) {
     const count = counts[KINDS[kind]]
-    const places = Math.min(count, placesMax)
+    const places = Math.min(count, Math.ceil(PLACES_MAX / every))
     for (let i = 0; i < places; i++) {
       const nth = 1 + Math.floor((i * count) / places)
-      if (only !== undefined && only !== nth) continue
+      const number = (seed * FAULTS_OF_A_SEED + FAULT_KINDS.indexOf(kind)) * OPERATIONS_MAX + nth
+      if (only !== undefined && only !== number) continue
       const { outcome, verdict } = await oneFault(sound, seed, kind, nth)
-      yield { kind, nth, seed, outcome, verdict }
+      yield { number, kind, outcome, verdict }
     }
   }
 }

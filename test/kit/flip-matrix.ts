@@ -10,7 +10,7 @@ import { Random } from '../../src/base/random.ts'
 import { WAL_DIR } from '../../src/engine/file-names.ts'
 import { CrashDisk } from './crash-disk.ts'
 import { NAMESPACES } from './entry-life.ts'
-import { FILE_KINDS, type FileKind, type Region, regionsOf } from './file-regions.ts'
+import { FILE_KINDS, type Region, regionsOf } from './file-regions.ts'
 import type { Medium } from './medium.ts'
 import { readEntries } from './sent-entries.ts'
 import { type Found, readAll } from './sent-rows.ts'
@@ -37,8 +37,6 @@ export interface Flip {
   /** Values that are not there, and that show what an earlier write of the place left. */
   readonly missing: number
   readonly older: number
-  /** Values and entries that were compared. */
-  readonly compared: number
   readonly verdict: Verdict
 }
 
@@ -137,55 +135,59 @@ async function oneFlip(sound: Sound, number: number, isSector: boolean): Promise
   const disk = new CrashDisk(random, Infinity, sound.medium.copy())
   const region = anyRegion(sound.regions, random)
   const at = region.from + random.below(region.to - region.from)
-  change(disk, region, at, random, isSector)
+  const upTo = change(disk, region, at, random, isSector)
   const verdict = new Verdict()
-  const compared = { missing: 0, older: 0, compared: 0 }
+  const counts = { missing: 0, older: 0 }
   const told: Error[] = []
   try {
     const facts = copyFacts(sound.facts)
     const life = await SeriesLife.open(disk, random, facts, WAL)
     const found = look(life, 0, verdict)
     told.push(...life.store.damage)
-    compare(sound, region, found, compared, verdict)
+    compare(sound, region, found, counts, verdict)
     if (random.chance(0.1)) await goOn(life, disk, random, found, verdict)
   } catch (error) {
     verdict.wrong(error instanceof VarveError ? `refused: ${reason(error)}` : String((error as Error).stack))
   }
   disk.kill()
-  const place = { number, region, at, ...compared, verdict }
-  const isHurt = compared.missing + compared.older > 0
-  if (told.some(error => names(error, region, at)))
-    return { ...place, outcome: verdict.wrongs.length > 0 ? 'wrong' : 'named' }
-  if (isHurt && (region.name === 'newest group' || region.name === 'last record'))
-    return { ...place, outcome: verdict.wrongs.length > 0 ? 'wrong' : 'like a torn tail' }
-  if (isHurt)
-    verdict.lose(
-      `${compared.missing} values missing, ${compared.older} older ones, told is only: ${told.map(error => error.message).join('; ')}`
-    )
-  return { ...place, outcome: verdict.wrongs.length > 0 ? 'wrong' : 'harmless' }
+  const isNamed = told.some(error => names(error, region, upTo))
+  const isHurt = counts.missing + counts.older > 0
+  const isLast = region.name === 'newest group' || region.name === 'last record'
+  if (isHurt && !isNamed && !isLast) {
+    const messages = told.map(error => error.message).join('; ')
+    verdict.lose(`${counts.missing} values, and ${counts.older} are older ones; told is only: ${messages}`)
+  }
+  const outcome = isNamed ? 'named' : isHurt ? 'like a torn tail' : 'harmless'
+  return { number, region, at, ...counts, verdict, outcome: verdict.wrongs.length > 0 ? 'wrong' : outcome }
 }
 
 /** Every kind of file as often, and within it every kind of structure. */
 function anyRegion(regions: readonly Region[], random: Random): Region {
   const kinds = FILE_KINDS.filter(kind => regions.some(region => region.kind === kind))
-  const ofKind = regions.filter(region => region.kind === random.pick(kinds))
+  const kind = random.pick(kinds)
+  const ofKind = regions.filter(region => region.kind === kind)
   const name = random.pick([...new Set(ofKind.map(region => region.name))])
   return random.pick(ofKind.filter(region => region.name === name))
 }
 
-function change(disk: CrashDisk, region: Region, at: number, random: Random, isSector: boolean): void {
-  if (!isSector) return disk.flip(region.path, at, 1 << random.below(8))
+/** Changes the byte at an offset, or its whole sector; returns the offset of the last byte that was changed. */
+function change(disk: CrashDisk, region: Region, at: number, random: Random, isSector: boolean): number {
+  if (!isSector) {
+    disk.flip(region.path, at, 1 << random.below(8))
+    return at
+  }
   const start = at - (at % SECTOR_BYTES)
   const bytes = new Uint8Array(Math.min(SECTOR_BYTES, disk.bytesOf(region.path).length - start))
   if (random.chance(0.5)) for (let i = 0; i < bytes.length; i++) bytes[i] = random.u32()
   disk.alter(region.path, start, bytes)
+  return start + bytes.length - 1
 }
 
 function compare(
   sound: Sound,
   region: Region,
   found: View,
-  counts: { missing: number; older: number; compared: number },
+  counts: { missing: number; older: number },
   verdict: Verdict
 ): void {
   const { sent, entries } = sound.facts
@@ -206,7 +208,8 @@ function compare(
     ]
   ] as const
   for (const [was, is, rest, wasWritten] of parts) {
-    counts.compared += was.size
+    if (was === sound.view.entries) verdict.entries += was.size
+    else verdict.samples += was.size
     for (const [place, value] of is) {
       if (was.get(place) === value) continue
       if (rest?.get(place) === value || wasWritten(place, value)) counts.older++
@@ -229,10 +232,10 @@ function isStandIn(place: string, { kind }: Region): boolean {
 }
 
 /** Whether an error says which file is damaged, and where at the latest. A WAL file without a whole group left is missed by its number. */
-function names(error: Error, region: Region, at: number): boolean {
+function names(error: Error, region: Region, upTo: number): boolean {
   if (!(error instanceof CorruptionError)) return error.message.includes(region.path)
   if (region.kind === 'WAL') return error.file.startsWith(WAL_DIR)
-  return error.file === region.path && error.offset <= at
+  return error.file === region.path && error.offset <= upTo
 }
 
 /** The store takes rows and entries, closes, and has them and all that was there after a restart. */

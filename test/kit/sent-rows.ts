@@ -59,11 +59,6 @@ export class SentRows {
     return this.rows.at(index)
   }
 
-  /** What is there after all rows. */
-  get latest(): Found {
-    return new Map(this.rows.flatMap(row => row.places))
-  }
-
   /** Whether this value was ever written at this place. */
   wasWritten(place: string, value: string): boolean {
     if (this.everWritten === null) {
@@ -107,8 +102,13 @@ export class SentRows {
 }
 
 /** The runs of every group. */
-export function readRuns(reader: SeriesReader, groups: number): Run[][] {
-  return Array.from({ length: groups }, (_, id) => [...reader.runs(id, null, TIME_MIN_US, TIME_MAX_US)])
+export function readRuns(
+  reader: SeriesReader,
+  groups: number,
+  fromUs = TIME_MIN_US,
+  toUs = TIME_MAX_US
+): Run[][] {
+  return Array.from({ length: groups }, (_, id) => [...reader.runs(id, null, fromUs, toUs)])
 }
 
 /** Everything that a reader sees, by the names of groups and fields. */

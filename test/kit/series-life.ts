@@ -37,9 +37,6 @@ export function copyFacts(facts: SeriesFacts): SeriesFacts {
   return { ...facts, sent: facts.sent.copy(), entries: facts.entries.copy() }
 }
 
-/** Plants faults into a store that was just opened. */
-export type Plant = (life: SeriesLife) => void
-
 export class SeriesLife {
   readonly store: InlineStore
   readonly clock: HandClock
@@ -229,7 +226,6 @@ export interface LifeOptions {
   readonly facts: SeriesFacts
   readonly turns: number
   readonly closes?: boolean
-  readonly plant?: Plant
 }
 
 /** Runs one life; ends by itself at a power cut. Returns what was wrong with what it found, as sentences. */
@@ -239,7 +235,6 @@ export async function liveSeries(options: LifeOptions): Promise<string[]> {
     const life = await SeriesLife.open(disk, random, facts)
     const wrongs = life.judge()
     if (wrongs.length > 0) return wrongs
-    options.plant?.(life)
     await life.work(turns)
     if (closes) await life.store.close()
     return []

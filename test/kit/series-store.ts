@@ -18,6 +18,7 @@ import { makeLabels } from '../../src/series/label.ts'
 import { mergeSegments } from '../../src/series/merge-job.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
 import type { Run } from '../../src/series/run.ts'
+import { clip } from '../../src/series/run-edit.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
 import { type ModelRow, runLines } from '../series/model.ts'
 import type { HandClock } from './hand-clock.ts'
@@ -180,18 +181,18 @@ export class InlineStore {
     const { progress } = this.storage
     const wrongs: string[] = []
     for (const { name, stepUs } of TIERS) {
-      const doneUs = progress.doneUs.get(name) ?? 0
-      if (doneUs <= fromUs) continue
-      const tier = this.read(reader => readRuns(reader, raw.length), { tier: name })
+      const lowUs = Math.ceil(fromUs / HOUR_US) * HOUR_US
+      const highUs = (progress.doneUs.get(name) ?? 0) - stepUs
+      if (highUs < lowUs) continue
+      const tier = this.read(reader => readRuns(reader, raw.length, lowUs, highUs), { tier: name })
       for (const [id, runs] of raw.entries()) {
-        const found = new Set(runLines(tier[id]!))
         const rolled = rollUp(runs, stepUs)
-        if (rolled === null) continue
-        for (const line of runLines([rolled])) {
+        const due = rolled && clip(rolled, lowUs, highUs)
+        if (due === null) continue
+        const found = new Set(runLines(tier[id]!))
+        for (const line of runLines([due])) {
           if (found.has(line)) continue
-          const timeUs = Number(line.split(' ')[0])
-          const dirty = progress.dirty.get(Math.floor(timeUs / HOUR_US))
-          if (Math.floor(timeUs / HOUR_US) * HOUR_US < fromUs || timeUs + stepUs > doneUs) continue
+          const dirty = progress.dirty.get(Math.floor(Number(line.split(' ')[0]) / HOUR_US))
           if (dirty === 'all' || dirty?.has(id)) continue
           wrongs.push(`tier ${name} of group ${id} is without ${line}, which its raw rows say`)
         }
