@@ -24,10 +24,10 @@ for (const [name, part, seeds, how] of [
     'acknowledges nothing that is not durable when the medium fails or is full',
     'faults',
     2,
-    { limit: 999, every: 7 }
+    { limit: 999, every: 12 }
   ],
-  ['shows no wrong value and names the file when a bit changed at rest', 'flips', 2, { limit: 80 }],
-  ['shows no wrong value and names the file when a sector changed at rest', 'sectors', 1, { limit: 60 }]
+  ['shows no wrong value and names the file when a bit changed at rest', 'flips', 1, { limit: 80 }],
+  ['shows no wrong value and names the file when a sector changed at rest', 'sectors', 1, { limit: 40 }]
 ] as const) {
   t.test(`the store ${name}`, async t => {
     let tried = 0
@@ -39,7 +39,7 @@ for (const [name, part, seeds, how] of [
         tried += row.tried
       }
     }
-    t.ok(tried >= (only === undefined ? 60 : 0), `${tried} tried`)
+    t.ok(tried >= (only === undefined ? 40 : 0), `${tried} tried`)
   })
 }
 
