@@ -1,23 +1,28 @@
 // A card that knows only where each unit lies (cheap SD cards): a unit can be rewritten forward, and to end
 // that, what was not rewritten is copied. So
 //  - a write that goes on where an open unit stands costs its pages, and so does one that begins a unit;
-//  - one that begins in the page written last (an append smaller than a page) costs that page again;
+//  - one that begins in the page written last (an append smaller than a page) programs that page once more, in
+//    the next page of the open unit, since no page is programmed twice. So it is used up before it is complete:
+//    then what counts in it is copied to another one, which goes on;
 //  - any other one is out of order. Without a log the unit is opened there: what lies before is copied, and
 //    what lies behind when it is closed. The least recently written open unit is closed for it.
-//  - with a log, small writes out of order go to log units, page by page, until they have gone on for a while
-//    as a stream; when the log is used up, its oldest unit is emptied by rewriting every unit that has pages
-//    in it.
+//  - with a log, parts of pages go there until their page is complete, and small writes out of order too, page
+//    by page, until they have gone on for a while as a stream; when the log is used up, its oldest unit is
+//    emptied by rewriting every unit that has pages in it.
 //
-// Invariants: a page in the log is newer than the one in its unit; at most `openUnits` are open.
+// Invariants: a page in the log is newer than the one in its unit; at most `openUnits` are open; no unit is
+// programmed more often than it has pages.
 
 import type { Mapping, Nand } from './card-model.ts'
 
 /** A unit that is being rewritten. */
 interface Open {
   /** The physical unit that will replace the present one. */
-  readonly into: number
-  /** The page to come. */
+  into: number
+  /** The logical page to come. */
   next: number
+  /** Pages of `into` that are programmed. */
+  used: number
 }
 
 interface Log {
@@ -57,18 +62,20 @@ export class BlockMapped implements Mapping {
     this.logs = Array.from({ length: options.logUnits }, () => ({ physical: nand.take(), pages: [] }))
   }
 
-  pages(first: number, count: number): void {
+  pages(first: number, count: number, isPart = false): void {
     for (let at = first; at < first + count; ) {
       const unit = Math.floor(at / this.unitPages)
       const end = Math.min(first + count, (unit + 1) * this.unitPages)
-      this.write(unit, at - unit * this.unitPages, end - at)
+      this.write(unit, at - unit * this.unitPages, end - at, isPart)
       at = end
     }
   }
 
-  private write(unit: number, from: number, count: number): void {
+  private write(unit: number, from: number, count: number, isPart: boolean): void {
     const open = this.open.get(unit)
-    if (open !== undefined && (from === open.next || from === open.next - 1)) {
+    const goesOn = open !== undefined && (from === open.next || from === open.next - 1)
+    if (this.logs.length > 0 && isPart) return this.log(unit, from)
+    if (goesOn) {
       open.next = from
     } else if (from > 0 && this.logs.length > 0 && this.runOf(unit, from, count) < rewritePagesMin) {
       for (let page = from; page < from + count; page++) this.log(unit, page)
@@ -90,7 +97,7 @@ export class BlockMapped implements Mapping {
 
   private begin(unit: number, from: number): void {
     if (this.open.size === this.openUnits) this.closeOne()
-    const open = { into: this.nand.take(), next: 0 }
+    const open = { into: this.nand.take(), next: 0, used: 0 }
     this.open.set(unit, open)
     this.fill(unit, open, from)
   }
@@ -119,8 +126,18 @@ export class BlockMapped implements Mapping {
     const logged = this.logged.get(unit)
     for (let page = open.next; logged !== undefined && page < open.next + count; page++) logged.delete(page)
     if (logged?.size === 0) this.logged.delete(unit)
+    if (open.used + count > this.unitPages) this.moveOn(open)
     open.next += count
+    open.used += count
     this.nand.programmed += count
+  }
+
+  /** The open unit is used up by parts of pages: what counts in it goes to another one. */
+  private moveOn(open: Open): void {
+    this.nand.erase(open.into)
+    open.into = this.nand.take()
+    open.used = open.next
+    this.nand.programmed += open.next
   }
 
   private replace(unit: number, physical: number): void {
@@ -147,7 +164,7 @@ export class BlockMapped implements Mapping {
       const open = this.open.get(unit)
       if (open !== undefined) this.close(unit, open)
       if (this.logged.has(unit)) {
-        const into = { into: this.nand.take(), next: 0 }
+        const into = { into: this.nand.take(), next: 0, used: 0 }
         this.fill(unit, into, this.unitPages)
         this.replace(unit, into.into)
       }

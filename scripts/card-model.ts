@@ -48,8 +48,8 @@ export type MappingOptions =
 
 /** Where the pages go; counts on its Nand. */
 export interface Mapping {
-  /** Programs whole pages, numbered from the start of the card. */
-  pages(first: number, count: number): void
+  /** Programs pages, numbered from the start of the card; with `isPart` one, of which only a part was written. */
+  pages(first: number, count: number, isPart?: boolean): void
 }
 
 /** The chips: which units are free, how often each was erased, how many pages were programmed. */
@@ -141,7 +141,7 @@ export class Card {
   /** Programs the page that is held. */
   flush(): void {
     const { pageBytes } = this.geometry
-    if (this.heldEnd % pageBytes !== 0) this.mapping.pages(Math.floor(this.heldEnd / pageBytes), 1)
+    if (this.heldEnd % pageBytes !== 0) this.mapping.pages(Math.floor(this.heldEnd / pageBytes), 1, true)
     this.heldEnd = 0
   }
 
