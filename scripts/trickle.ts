@@ -1,9 +1,13 @@
 // The trickle: 50 samples a second, ten five-field messages a second, one at a time, into each store on an
 // ext4 image of its own. varve gets them by MQTT QoS 1 with ack.delay_max 1 s; InfluxDB with a request per
-// message or with a request per second; VictoriaMetrics with a request per message. All run side by side.
+// message or with a request per second; VictoriaMetrics with a request per message; SQLite, in this process, as
+// one wide row a message in WAL mode with synchronous=FULL, a transaction each or one a second. All run side by
+// side.
 // Not here: what is counted meanwhile (bench-flash.ts: bytes, bench-card.ts: every write).
 
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAsync } from 'mqtt'
 import { binaries, Poster, type StoreName, startStore } from './bench-peers.ts'
@@ -20,7 +24,9 @@ export const variants = [
   'varve-commit60',
   'influxdb-message',
   'influxdb-second',
-  'victoria-message'
+  'victoria-message',
+  'sqlite-message',
+  'sqlite-second'
 ] as const
 export type Variant = (typeof variants)[number]
 
@@ -92,7 +98,36 @@ async function storeTrickle(name: StoreName, variant: Variant, dir: string): Pro
   }
 }
 
+function sqliteTrickle(variant: Variant, dir: string): Trickle {
+  const medium = makeMedium(dir, variant, imageBytes)
+  const db = new DatabaseSync(join(medium.path, 'samples.db'))
+  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL')
+  db.exec(
+    'CREATE TABLE samples (device, time, temperature, humidity, battery, power, total, PRIMARY KEY (device, time))'
+  )
+  const insert = db.prepare('INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)')
+  const perSecond = variant.endsWith('-second')
+  let waiting: Message[] = []
+  return {
+    variant,
+    medium,
+    pid: process.pid,
+    async send(messages, tick) {
+      waiting.push(...messages)
+      if (perSecond && tick % messagesPerS !== messagesPerS - 1) return
+      db.exec('BEGIN')
+      for (const m of waiting)
+        insert.run(m.device, m.timeMs, m.temperature, m.humidity, m.battery, m.power, m.total)
+      db.exec('COMMIT')
+      waiting = []
+    },
+    wal: async () => null,
+    stop: async () => db.close()
+  }
+}
+
 function start(variant: Variant, program: Program, flags: readonly string[], dir: string): Promise<Trickle> {
+  if (variant.startsWith('sqlite')) return Promise.resolve(sqliteTrickle(variant, dir))
   if (variant === 'varve' || variant === 'varve-commit60') return varveTrickle(variant, program, flags, dir)
   return storeTrickle(variant === 'victoria-message' ? 'victoria-metrics' : 'influxdb', variant, dir)
 }
