@@ -75,13 +75,16 @@ function trimLines(text: string): string {
     .join('\n')
 }
 
-/** A bar a day, made of one letter a cause in proportion to its bytes. */
+/** A bar of a day or more, made of one letter a cause in proportion to its bytes. */
 export interface DayBar {
   readonly label: string
   readonly bytes: Readonly<Record<string, number>>
 }
 
-/** Bars of bytes by cause, `columns` wide, with a key of the letters; '' when there are no days. */
+/**
+ * Stacked bars of bytes by cause, one a line, at most `columns` wide, with an axis in bytes and a key of the
+ * letters; '' when nothing was written. Letters, not colours or shades: a file and a printer show them too.
+ */
 export function causeBars(bars: readonly DayBar[], columns: number): string {
   const causes = [...new Set(bars.flatMap(bar => Object.keys(bar.bytes)))].filter(cause =>
     bars.some(bar => (bar.bytes[cause] ?? 0) > 0)
@@ -90,7 +93,8 @@ export function causeBars(bars: readonly DayBar[], columns: number): string {
   const most = bars.reduce((max, bar) => Math.max(max, total(bar)), 0)
   if (most === 0) return ''
   const letters = causeLetters(causes)
-  const room = Math.max(10, Math.min(columns, 120) - 24)
+  const before = Math.max(...bars.map(bar => bar.label.length)) + 15
+  const room = Math.max(10, Math.min(columns, 120) - before - 1)
   const lines = bars.map(bar => {
     let drawn = ''
     let sum = 0
@@ -98,10 +102,25 @@ export function causeBars(bars: readonly DayBar[], columns: number): string {
       sum += bar.bytes[cause] ?? 0
       drawn += letters.get(cause)!.repeat(Math.round((sum / most) * room) - drawn.length)
     }
-    return `  ${bar.label}  ${roughSize(total(bar)).padStart(9)}  ${drawn}`.trimEnd()
+    return `  ${bar.label}  ${roughSize(total(bar)).padStart(9)} |${drawn}`
   })
   const key = causes.map(cause => `${letters.get(cause)} ${cause}`).join(', ')
-  return `${lines.join('\n')}\n  ${key}\n`
+  return `${lines.join('\n')}\n${sizeAxis(most, room, before - 1)}\n  ${key}\n`
+}
+
+/** A line of ticks and one of sizes below it; the end of `room` columns is `most` bytes. */
+function sizeAxis(most: number, room: number, indent: number): string {
+  const ticks = [0, 1, 2, 3, 4].map(part => part / 4).filter((_, i) => room >= 44 || i % 2 === 0)
+  let line = '-'.repeat(room + 1)
+  let names = ' '.repeat(indent + room + 12)
+  for (const part of ticks) {
+    const at = Math.round(part * room)
+    line = `${line.slice(0, at)}+${line.slice(at + 1)}`
+    const name = part === 0 ? '0' : roughSize(part * most)
+    const from = indent + (part === 1 ? room + 1 - name.length : at - Math.floor(name.length / 2))
+    names = names.slice(0, from) + name + names.slice(from + name.length)
+  }
+  return `${' '.repeat(indent)}${line}\n${names.trimEnd()}`
 }
 
 /** One letter a cause, its first free one. */

@@ -45,6 +45,10 @@ export interface WearFlash {
   readonly device: string | null
   readonly kind: string | null
   readonly model: string | null
+  readonly deviceBytes: number | null
+  readonly eraseBytes: number | null
+  /** "normal", "mostly used", "nearly used up"; null: it does not say. */
+  readonly spareBlocks: string | null
   readonly fileSystem: string | null
   /** 0 to 1, by the device's own account. */
   readonly lifeUsed: readonly [from: number, to: number] | null
@@ -91,12 +95,15 @@ export const doors: Doors = {
     const { readLedger } = await import('../daemon/directory.ts')
     const { facts, mediumBytes, flash } = await readLedger(dir)
     const { device, fileSystem, notes } = flash
-    const { name = null, kind = null, model = null, lifeUsed = null } = device ?? {}
-    return {
-      ...facts,
-      mediumBytes,
-      flash: { device: name, kind, model, fileSystem, lifeUsed, notes },
-      control: null
+    const about = {
+      device: device?.name ?? null,
+      kind: device?.kind ?? null,
+      model: device?.model ?? null,
+      deviceBytes: device?.bytes ?? null,
+      eraseBytes: device?.eraseBytes ?? null,
+      lifeUsed: device?.lifeUsed ?? null,
+      spareBlocks: device?.spareBlocks ?? null
     }
+    return { ...facts, mediumBytes, flash: { ...about, fileSystem, notes }, control: null }
   }
 }

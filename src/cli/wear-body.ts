@@ -28,6 +28,10 @@ function textOf(found: unknown): string | null {
   return typeof found === 'string' ? found : null
 }
 
+function numberOf(found: unknown): number | null {
+  return typeof found === 'number' && Number.isFinite(found) && found >= 0 ? found : null
+}
+
 /** @throws {VarveError} VARVE_ANSWER when it is no body of /v1/wear */
 export function parseLedger(value: unknown): WearLedger {
   if (!isObject(value) || !Array.isArray(value.days)) throw refuse('no days')
@@ -37,9 +41,14 @@ export function parseLedger(value: unknown): WearLedger {
     samples: number(value.samples, 'samples'),
     mediumBytes: number(value.medium_bytes, 'medium_bytes'),
     bytes: byCause(value.bytes),
+    programmedBytes: number(value.programmed_bytes, 'programmed_bytes'),
     days: value.days.map((day: unknown) => {
       if (!isObject(day)) throw refuse('a day is not an object')
-      return { dayMs: number(day.day_ms, 'day_ms'), bytes: byCause(day.bytes) }
+      return {
+        dayMs: number(day.day_ms, 'day_ms'),
+        bytes: byCause(day.bytes),
+        programmedBytes: number(day.programmed_bytes, 'programmed_bytes')
+      }
     }),
     flash: isObject(value.flash) ? flashOf(value.flash) : null,
     control: isObject(value.control) ? controlOf(value.control) : null
@@ -52,6 +61,9 @@ function flashOf(found: Fields): WearFlash {
     device: textOf(found.device),
     kind: textOf(found.kind),
     model: textOf(found.model),
+    deviceBytes: numberOf(found.device_bytes),
+    eraseBytes: numberOf(found.erase_bytes),
+    spareBlocks: textOf(found.spare_blocks),
     fileSystem: textOf(found.file_system),
     lifeUsed: Array.isArray(used) ? [number(used[0], 'life_used'), number(used[1], 'life_used')] : null,
     notes: Array.isArray(notes) ? notes.filter(note => typeof note === 'string') : []
@@ -79,20 +91,37 @@ export function ledgerBody({ flash, control, ...ledger }: WearLedger): object {
     samples: ledger.samples,
     medium_bytes: ledger.mediumBytes,
     bytes: ledger.bytes,
-    days: ledger.days.map(({ dayMs, bytes }) => ({ day_ms: dayMs, bytes }))
+    programmed_bytes: ledger.programmedBytes,
+    days: ledger.days.map(({ dayMs, bytes, programmedBytes }) => ({
+      day_ms: dayMs,
+      bytes,
+      programmed_bytes: programmedBytes
+    }))
   }
-  if (flash === null || control === null) return body
-  const { fileSystem, lifeUsed, ...device } = flash
-  const { allowedBytesPerDay, waitMs, earlyBytesPerDay, flushBytes, ...rest } = control
   return {
     ...body,
-    flash: { ...device, file_system: fileSystem, life_used: lifeUsed },
-    control: {
-      ...rest,
-      allowed_bytes_per_day: allowedBytesPerDay,
-      wait_ms: waitMs,
-      early_bytes_per_day: earlyBytesPerDay,
-      flush_bytes: flushBytes
-    }
+    ...(flash === null ? {} : { flash: flashBody(flash) }),
+    ...(control === null ? {} : { control: controlBody(control) })
+  }
+}
+
+function flashBody({ fileSystem, lifeUsed, deviceBytes, eraseBytes, spareBlocks, ...device }: WearFlash) {
+  return {
+    ...device,
+    file_system: fileSystem,
+    device_bytes: deviceBytes,
+    erase_bytes: eraseBytes,
+    life_used: lifeUsed,
+    spare_blocks: spareBlocks
+  }
+}
+
+function controlBody({ allowedBytesPerDay, waitMs, earlyBytesPerDay, flushBytes, ...rest }: WearControl) {
+  return {
+    ...rest,
+    allowed_bytes_per_day: allowedBytesPerDay,
+    wait_ms: waitMs,
+    early_bytes_per_day: earlyBytesPerDay,
+    flush_bytes: flushBytes
   }
 }

@@ -99,7 +99,7 @@ export const flash = {
     min: '64MiB',
     max: '64TiB',
     live: true,
-    what: 'Size of the whole medium; "auto" takes the size of the file system of data.dir.',
+    what: 'Size of the whole medium; "auto" takes what the device tells, else the size of the file system.',
     why: 'Wear is levelled over the whole card, not over the partition alone.'
   }),
   endurance: count({

@@ -17,7 +17,7 @@ import type { Broker } from '../broker/server.ts'
 import type { Config } from '../config/schema.ts'
 import { writeAtomic } from '../disk/atomic-file.ts'
 import { DirLock } from '../disk/dir-lock.ts'
-import { type FlashFacts, fileSystemFacts, probeFlash, systemTree } from '../disk/flash-probe.ts'
+import { fileSystemFacts, probeFlash, systemTree } from '../disk/flash-probe.ts'
 import type { FileSystemFacts } from '../disk/metadata-cost.ts'
 import { NodeDisk } from '../disk/node-disk.ts'
 import { WearMeter } from '../disk/wear-meter.ts'
@@ -42,7 +42,7 @@ import { SegmentPins } from './segment-pins.ts'
 import { SmallNotes, WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage, seriesStorage } from './storage.ts'
 import { savedOrdinal, WearLedger } from './wear-ledger.ts'
-import { recoverLedger, WearSteer } from './wear-steer.ts'
+import { recoverLedger, segmentFiles, WearSteer } from './wear-steer.ts'
 import { Workers } from './workers.ts'
 
 type Stores = Pick<Storage, 'series' | 'kv'>
@@ -103,7 +103,6 @@ class Daemon {
   private config: Config
   private readonly disk: NodeDisk
   readonly meter: WearMeter
-  private readonly flash: FlashFacts
   private readonly fileSystem: FileSystemFacts
   private readonly log: Log
   private readonly hooks: DaemonHooks
@@ -129,8 +128,7 @@ class Daemon {
   constructor(config: Config, disk: NodeDisk, hooks: DaemonHooks) {
     this.config = config
     this.disk = disk
-    this.flash = probeFlash(disk.root, systemTree)
-    this.fileSystem = fileSystemFacts(this.flash, disk.blockBytes())
+    this.fileSystem = fileSystemFacts(probeFlash(disk.root, systemTree), disk.blockBytes())
     this.meter = new WearMeter(disk, this.clock, this.fileSystem)
     this.log = hooks.log
     this.hooks = hooks
@@ -139,17 +137,18 @@ class Daemon {
 
   async start(): Promise<void> {
     const { meter } = this
+    const files = segmentFiles(this.disk)
     const storage = await this.openStorage()
     const { engine, series } = storage
     const notes = new SmallNotes(engine.manifest)
     const ledger = new WearLedger(this.clock, engine.manifest.note(WEAR_NOTE))
-    recoverLedger(ledger, storage)
+    recoverLedger(ledger, storage, files)
     this.removeFile = id => engine.removeFile(id)
     const workers = this.openWorkers(storage)
     let steer: WearSteer | null = null
     const small = () => notes.notes(steer!.saved(series.openSamples))
     series.start(seriesStorage(storage, workers, small), storage.catalogFile, workers)
-    steer = this.openSteer(storage, ledger)
+    steer = this.openSteer(storage, ledger, workers)
     this.watchWal(storage)
     const gate = new Gate(engine.wal, series, policy.headBytes(this.config).pause)
     this.gate = gate
@@ -158,8 +157,12 @@ class Daemon {
       if (engine.wal.failure !== null) return
       await engine.manifest.commit({ notes: notes.notes(steer.saved(series.headSamples)) })
     })
-    const saved = () => steer.saved(series.headSamples)
-    notes.keep(this.clock, saved, error => this.background('save notes', error))
+    notes.keep({
+      clock: this.clock,
+      ledger: () => steer.saved(series.headSamples),
+      writtenBytes: () => meter.totalBytes,
+      onError: error => this.background('save notes', error)
+    })
 
     const { deadLetters, messages, lines } = this.openIngest(storage, gate)
     const guard = this.openGuard(storage)
@@ -255,7 +258,7 @@ class Daemon {
         fileBytes: config.wal.fileSize,
         filesMax: Math.max(2, Math.floor(config.wal.sizeMax / config.wal.fileSize))
       },
-      pace: policy.syncPace(config),
+      pace: policy.firstSyncPace(config),
       countAfter: manifest => savedOrdinal(manifest.note(WEAR_NOTE)),
       anyU32: () => crypto.getRandomValues(new Uint32Array(1))[0]!,
       onDamage: error => {
@@ -269,19 +272,20 @@ class Daemon {
     return storage
   }
 
-  private openSteer(storage: Storage, ledger: WearLedger): WearSteer {
-    const { flash, meter } = this
-    for (const note of flash.notes) this.log.warn(note, { data: this.disk.root })
+  private openSteer(storage: Storage, ledger: WearLedger, workers: Workers): WearSteer {
+    const { meter } = this
     const steer = new WearSteer({
       clock: this.clock,
       meter,
       storage,
       ledger,
-      flash,
+      segmentIdsOpen: () => workers.segmentIdsOpen,
+      probe: () => probeFlash(this.disk.root, systemTree),
       fileSystemBytes: this.disk.mediumBytes(),
       config: () => this.config,
       onState: ({ state, why }) =>
-        this.log[state === 'over' ? 'warn' : 'info'](`wear budget: ${why}`, { state })
+        this.log[state === 'over' ? 'warn' : 'info'](`wear budget: ${why}`, { state }),
+      onNote: note => this.log.warn(note, { data: this.disk.root })
     })
     this.setPace = () => {
       storage.engine.wal.setPace(policy.syncPace(this.config))

@@ -18,7 +18,7 @@ import { SegmentCache } from '../series/segment-cache.ts'
 import { WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { decodeLedger, savedOrdinal, type WearFacts, WearLedger } from './wear-ledger.ts'
-import { recoverLedger } from './wear-steer.ts'
+import { recoverLedger, segmentFiles } from './wear-steer.ts'
 
 /** An open directory. */
 export interface Directory {
@@ -68,7 +68,7 @@ export async function readLedger(
       throw new VarveError('VARVE_NO_STORE', `Cannot read the wear ledger of ${dir}: nothing was saved yet`)
     }
     const ledger = new WearLedger(systemClock, note)
-    recoverLedger(ledger, storage)
+    recoverLedger(ledger, storage, segmentFiles(disk))
     const flash = probeFlash(disk.root, systemTree)
     const { untilMs } = decodeLedger(note)
     return {

@@ -1,6 +1,8 @@
 // The numbers of all layers as metrics. Nothing is counted here: each is read where it lies when somebody
 // scrapes. Names and units are the contract with dashboards.
+
 import type { MetricFacts, Metrics } from '../base/metrics.ts'
+import { isWornOut } from '../disk/flash-probe.ts'
 import type { Parts } from './parts.ts'
 
 export function addMetrics(metrics: Metrics, parts: Parts): void {
@@ -131,17 +133,17 @@ function gauges(parts: Parts): MetricFacts[] {
     { name: 'medium_free_bytes', help: 'Free bytes of the medium.', read: () => disk.freeBytes() },
     {
       name: 'wear_over_budget',
-      help: '1 when the medium will not last as long as flash.life says.',
+      help: '1 when the medium will not last as long as flash.life says, or says that it is at its end.',
       read: () => (steer.plan.state === 'over' ? 1 : 0)
     },
     {
       name: 'wear_budget_bytes',
-      help: 'Bytes that the medium bears in all.',
+      help: 'Bytes that the medium can program in all: size x endurance.',
       read: () => steer.plan.budgetBytes
     },
     {
       name: 'wear_written_bytes',
-      help: 'Bytes of it that are used up, over all runs.',
+      help: 'Bytes of it that are used up, over all runs; estimated, a card programs whole pages.',
       read: () => steer.plan.writtenBytes
     },
     {
@@ -153,6 +155,16 @@ function gauges(parts: Parts): MetricFacts[] {
       name: 'wear_bytes_per_second',
       help: 'Measured rate of the last day.',
       read: () => steer.plan.bytesPerS
+    },
+    {
+      name: 'wear_device_life_used_ratio',
+      help: 'How much of its life the device says is used, upper bound; NaN when it does not say.',
+      read: () => steer.flash.device?.lifeUsed?.[1] ?? Number.NaN
+    },
+    {
+      name: 'wear_device_worn',
+      help: '1 when the device says that it should be replaced.',
+      read: () => (steer.flash.device !== null && isWornOut(steer.flash.device) ? 1 : 0)
     },
     {
       name: 'wear_end_seconds',

@@ -145,6 +145,11 @@ export function syncPace({ ack, wal }: Config): Partial<PaceOptions> {
   }
 }
 
+/** The pace before the wear budget sets it: nothing is saved up, so who restarts often spends no burst each time. */
+export function firstSyncPace(config: Config): Partial<PaceOptions> {
+  return { ...syncPace(config), wearBurstBytes: 0 }
+}
+
 /** Where sockets listen; every address when the configuration says so. */
 export function hosts(config: Config): { mqtt: string; http: string } {
   const everywhere = hasIpv6() ? '::' : '0.0.0.0'

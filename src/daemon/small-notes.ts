@@ -5,7 +5,8 @@
 // Example: job "a" at 5 = 01 01 61 05
 //
 // Invariants: a power cut loses what changed since the last save and nothing else; a job's lost start costs
-// one more run of it, and the ledger finds most of what it lost again (wear-ledger.ts). Not here: what the ledger counts (wear-ledger.ts).
+// one more run of it, and the ledger finds most of what it lost again.
+// Not here: what the ledger counts (wear-ledger.ts).
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { FormatError } from '../base/errors.ts'
@@ -15,8 +16,22 @@ import type { JobStore } from '../schedule/jobs.ts'
 export const WEAR_NOTE = 'wear'
 export const JOBS_NOTE = 'jobs'
 const VERSION = 1
-/** Each save costs about 8 KiB of the medium: under 1 MB a day. */
+/** Each save costs 8 KiB of the medium, 30 with a year of days in the ledger: up to 3 MB a day. */
 const SAVE_EVERY_MS = 15 * 60_000
+/** Or after so many bytes, which a cut would else leave uncounted: a save is a part in a thousand of them. */
+const SAVE_EVERY_BYTES = 16 * 2 ** 20
+const LOOK_EVERY_MS = 60_000
+/** The first comes soon, so that what a start writes is not lost with a process that keeps being killed. */
+const FIRST_SAVE_MS = 5000
+
+export interface KeepParts {
+  readonly clock: Clock
+  /** The ledger as it stands. */
+  ledger(): Uint8Array
+  /** By this process so far. */
+  writtenBytes(): number
+  onError(error: unknown): void
+}
 
 export class SmallNotes implements JobStore {
   private readonly manifest: Manifest
@@ -55,12 +70,18 @@ export class SmallNotes implements JobStore {
     ]
   }
 
-  /** Saves from time to time until stop(); `ledger` gives it as it stands. */
-  keep(clock: Clock, ledger: () => Uint8Array, onError: (error: unknown) => void): void {
-    this.cancel = clock.after(SAVE_EVERY_MS, () => {
-      this.manifest.commit({ notes: this.notes(ledger()) }).catch(onError)
-      this.keep(clock, ledger, onError)
-    })
+  /** Saves soon, then from time to time until stop(). */
+  keep(parts: KeepParts): void {
+    let saved = { atMs: Number.NEGATIVE_INFINITY, bytes: 0 }
+    const look = () => {
+      const now = { atMs: parts.clock.monotonicMs(), bytes: parts.writtenBytes() }
+      if (now.atMs - saved.atMs >= SAVE_EVERY_MS || now.bytes - saved.bytes >= SAVE_EVERY_BYTES) {
+        saved = now
+        this.manifest.commit({ notes: this.notes(parts.ledger()) }).catch(parts.onError)
+      }
+      this.cancel = parts.clock.after(LOOK_EVERY_MS, look)
+    }
+    this.cancel = parts.clock.after(FIRST_SAVE_MS, look)
   }
 
   stop(): void {

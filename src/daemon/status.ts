@@ -29,8 +29,9 @@ export function healthOf({ storage, guard, damage, steer }: Parts): Health {
 }
 
 function wearHealth({ plan, flash }: WearSteer): string {
-  if (plan.state === 'over') return `over the budget: ${plan.why}`
-  return flash.device !== null && isWornOut(flash.device) ? flash.notes.join(' ') : 'ok'
+  const worn = flash.device !== null && isWornOut(flash.device) ? flash.notes : []
+  const over = plan.state === 'over' ? [`over the budget: ${plan.why}`] : []
+  return [...worn, ...over].join(' ') || 'ok'
 }
 
 export function statusOf(parts: Parts): object {
@@ -160,6 +161,11 @@ function ledgerBody(facts: WearFacts, mediumBytes: number): object {
     samples: facts.samples,
     medium_bytes: mediumBytes,
     bytes: facts.bytes,
-    days: facts.days.map(({ dayMs, bytes }) => ({ day_ms: dayMs, bytes }))
+    programmed_bytes: facts.programmedBytes,
+    days: facts.days.map(({ dayMs, bytes, programmedBytes }) => ({
+      day_ms: dayMs,
+      bytes,
+      programmed_bytes: programmedBytes
+    }))
   }
 }

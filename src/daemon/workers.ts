@@ -56,6 +56,7 @@ interface Told<T> {
 export class Workers implements SeriesJobs, QueryRunner {
   private readonly options: WorkersOptions
   private readonly replicas = new Map<string, Replica>()
+  private readonly idsOpen = new Set<number>()
   private segmentsVersion = 1
   private encoded: { version: number; bytes: Uint8Array } | null = null
   queries = 0
@@ -83,13 +84,15 @@ export class Workers implements SeriesJobs, QueryRunner {
       ...part,
       ids: { ids: [], order: 0 }
     } satisfies FlushCall)) as number
-    return this.counted(await lane.call('flush', { ...part, ids: this.ids(count) } satisfies FlushCall))
+    const ids = this.ids(count)
+    return this.counted(ids.ids, lane.call('flush', { ...part, ids } satisfies FlushCall))
   }
 
   /** Merges neighbours of one bucket; the result is not live yet. */
   async merge(inputs: readonly SegmentInfo[]): Promise<SegmentInfo | null> {
     const { lane } = this.current('background')
-    return this.counted(await lane.call('merge', { inputs, id: this.options.manifest.nextSegmentId() }))
+    const { ids } = this.ids(1)
+    return this.counted(ids, lane.call('merge', { inputs, id: ids[0]! }))
   }
 
   /** Computes windows of tiers; the segments are not live yet. */
@@ -99,7 +102,7 @@ export class Workers implements SeriesJobs, QueryRunner {
       const { lane } = this.current('background')
       const ids = this.ids(spans.reduce((sum, span) => sum + bucketsOf(span).length, 0))
       const call: RollupCall = { heads: this.options.series.views(), spans, ids }
-      return this.counted(await lane.call('rollup', call))
+      return await this.counted(ids.ids, lane.call('rollup', call))
     } finally {
       release()
     }
@@ -143,10 +146,21 @@ export class Workers implements SeriesJobs, QueryRunner {
     return this.encoded.bytes
   }
 
-  private counted<T>(answer: unknown): T {
-    const { result, wear } = answer as Told<T>
-    this.options.meter.add(wear)
-    return result
+  /** Segments that are being written: given out, and their bytes not counted yet. */
+  get segmentIdsOpen(): readonly number[] {
+    return [...this.idsOpen].sort((a, b) => a - b)
+  }
+
+  /** The result of a call that writes these segments, when what it wrote is counted. */
+  private async counted<T>(ids: readonly number[], answer: Promise<unknown>): Promise<T> {
+    for (const id of ids) this.idsOpen.add(id)
+    try {
+      const { result, wear } = (await answer) as Told<T>
+      this.options.meter.add(wear)
+      return result
+    } finally {
+      for (const id of ids) this.idsOpen.delete(id)
+    }
   }
 
   private ids(count: number) {

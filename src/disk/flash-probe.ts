@@ -46,6 +46,8 @@ export interface FlashFacts {
   readonly fileSystem: string | null
   /** How long the file system lets changes of metadata wait, ms. */
   readonly commitMs: number
+  /** ext4 mounted with data=journal. */
+  readonly logsData: boolean
   readonly device: FlashDevice | null
   /** What is odd or bad about it, as sentences. */
   readonly notes: readonly string[]
@@ -69,28 +71,40 @@ export function probeFlash(dir: string, tree: SysTree): FlashFacts {
     notes.push('The directory lies on an overlay: mount a volume for the data.')
     if (under !== null && under.type !== 'overlay') mount = under
   }
-  if (mount === null) return { fileSystem: null, commitMs: USUAL_FILE_SYSTEM.commitMs, device: null, notes }
+  if (mount === null)
+    return { fileSystem: null, commitMs: USUAL_FILE_SYSTEM.commitMs, logsData: false, device: null, notes }
   if (mount.type === 'btrfs') {
     notes.push('btrfs writes 74 to 90 KB for each sync, ext4 4 to 6: use ext4 for the data.')
   }
   if (mount.type === 'tmpfs')
     notes.push('The directory lies in memory (tmpfs): nothing survives a power cut.')
+  const logsData = option(mount.options, 'data') === 'journal'
+  if (logsData)
+    notes.push('data=journal writes everything twice and commits with each sync: mount without it.')
   const seconds = Number(option(mount.options, 'commit'))
   const commitMs = seconds > 0 ? Math.min(seconds, 3600) * 1000 : USUAL_FILE_SYSTEM.commitMs
   const device = deviceOf(mount.source, tree)
   if (device === null) notes.push(`The device of ${mount.source} cannot be found: give flash.size.`)
   else notes.push(...warnings(device))
-  return { fileSystem: mount.type, commitMs, device, notes }
+  return { fileSystem: mount.type, commitMs, logsData, device, notes }
 }
 
 /** What the model of metadata needs to know. */
-export function fileSystemFacts({ fileSystem, commitMs }: FlashFacts, blockBytes: number): FileSystemFacts {
-  return { blockBytes, commitMs, copiesOnWrite: fileSystem === 'btrfs' }
+export function fileSystemFacts(
+  { fileSystem, commitMs, logsData }: FlashFacts,
+  blockBytes: number
+): FileSystemFacts {
+  return { blockBytes, commitMs, copiesOnWrite: fileSystem === 'btrfs', logsData }
 }
 
-/** The device itself says that it is at its end. */
-export function isWornOut({ spareBlocks, lifeUsed }: FlashDevice): boolean {
-  return (spareBlocks !== null && spareBlocks !== 'normal') || (lifeUsed !== null && lifeUsed[1] > 1)
+/** The device itself says that it should be replaced. */
+export function isWornOut(device: FlashDevice): boolean {
+  return isAtEnd(device) || device.spareBlocks === 'mostly used'
+}
+
+/** The device itself says that it is at its end: every write may be one of the last. */
+export function isAtEnd({ spareBlocks, lifeUsed }: FlashDevice): boolean {
+  return spareBlocks === 'nearly used up' || (lifeUsed !== null && lifeUsed[1] > 1)
 }
 
 function warnings({ name, spareBlocks, lifeUsed, isRotational, discards }: FlashDevice): string[] {

@@ -11,10 +11,13 @@
 // `commitMs` after the first of them, and each costs itself once; every commit COMMIT_BLOCKS more. Later each
 // block goes to its own place, once for all commits within HOME_MS. Measured on Linux 6.18 with blocks of
 // 4 KiB, a sync a second: in place 2,165 bytes a sync (model 2,165), 300 bytes appended 17,605 (17,800),
-// 4 KiB appended 24,869 (25,000).
+// 4 KiB appended 24,869 (25,000); in place with commit=60 410, with lazytime or noatime as without, with
+// data=journal 16,677 (16,700), since every sync is a commit there that holds the data too.
 //
 // Invariants: a sync in place costs nothing by itself; who changes first pays for a commit that nobody asked
 // for. A copy-on-write file system (btrfs) rewrites its tree for every sync: COPY_SYNC_BYTES each.
+// A commit is two pieces of the medium, what it holds and its end behind a flush, and each block that goes home
+// is another (wear-meter.ts says why that counts).
 // Not here: bytes of files (wear-meter.ts), which file system it is (flash-probe.ts).
 import type { Clock } from '../base/clock.ts'
 import type { Cause } from './disk.ts'
@@ -26,19 +29,30 @@ export interface FileSystemFacts {
   readonly commitMs: number
   /** It writes its tree anew for every sync. */
   readonly copiesOnWrite: boolean
+  /** Bytes of files go through its log too (ext4, data=journal). */
+  readonly logsData: boolean
 }
 
 /** ext4 as mkfs and mount make it on any medium of 512 MB and more. */
-export const USUAL_FILE_SYSTEM: FileSystemFacts = { blockBytes: 4096, commitMs: 5000, copiesOnWrite: false }
+export const USUAL_FILE_SYSTEM: FileSystemFacts = {
+  blockBytes: 4096,
+  commitMs: 5000,
+  copiesOnWrite: false,
+  logsData: false
+}
 
 /** Blocks of a commit beside what it holds: its description and its end. */
 const COMMIT_BLOCKS = 2
+/** What it holds, and its end. */
+const COMMIT_PIECES = 2
 /** The kernel rounds the time of a commit up to its whole seconds: so much on average, ms. */
 const ROUNDING_MS = 500
 /** How long blocks of metadata collect changes before they are written to their own place, ms. */
 const HOME_MS = 35_000
 /** Bytes of one sync of 4 KiB on btrfs beyond them: 74 to 90 KB were measured. */
 export const COPY_SYNC_BYTES = 78_000
+/** Places that it writes them to: the new leaves and nodes, the log, the superblocks. */
+const COPY_SYNC_PIECES = 4
 
 /** What changed about a file or its directory. */
 export type Change = 'bytes' | 'length' | 'blocks' | 'name' | 'existence'
@@ -54,7 +68,7 @@ const BLOCKS: Readonly<Record<Change, readonly string[]>> = {
 export class MetadataCost {
   private readonly clock: Clock
   private readonly facts: FileSystemFacts
-  private readonly charge: (cause: Cause, bytes: number) => void
+  private readonly charge: (cause: Cause, bytes: number, pieces: number) => void
   /** Blocks dirtied since the last commit. */
   private readonly dirty = new Set<string>()
   /** When each block was last counted on its way home, ms. */
@@ -62,8 +76,12 @@ export class MetadataCost {
   private firstMs = 0
   private firstCause: Cause = 'other'
 
-  /** @param charge  told of bytes and whose they are */
-  constructor(clock: Clock, facts: FileSystemFacts, charge: (cause: Cause, bytes: number) => void) {
+  /** @param charge  told of bytes, in how many pieces, and whose they are */
+  constructor(
+    clock: Clock,
+    facts: FileSystemFacts,
+    charge: (cause: Cause, bytes: number, pieces: number) => void
+  ) {
     this.clock = clock
     this.facts = facts
     this.charge = charge
@@ -83,10 +101,11 @@ export class MetadataCost {
     for (const block of BLOCKS[change]) this.dirty.add(`${dir}\n${block}`)
   }
 
-  /** A sync; with `needsCommit` it has to make changes of metadata durable. */
-  synced(needsCommit: boolean, cause: Cause): void {
+  /** A sync of so many blocks of bytes; with `needsCommit` it has to make changes of metadata durable. */
+  synced(needsCommit: boolean, cause: Cause, dataBlocks = 0): void {
     this.expire()
-    if (this.facts.copiesOnWrite) this.charge(cause, COPY_SYNC_BYTES)
+    if (this.facts.copiesOnWrite) this.charge(cause, COPY_SYNC_BYTES, COPY_SYNC_PIECES)
+    else if (this.facts.logsData) this.commit(cause, dataBlocks)
     else if (needsCommit) this.commit(cause)
   }
 
@@ -102,17 +121,19 @@ export class MetadataCost {
     this.commit(this.firstCause)
   }
 
-  private commit(cause: Cause): void {
+  private commit(cause: Cause, dataBlocks = 0): void {
     if (this.dirty.size === 0) return
     const nowMs = this.clock.monotonicMs()
-    let blocks = COMMIT_BLOCKS + this.dirty.size
+    let blocks = COMMIT_BLOCKS + this.dirty.size + dataBlocks
+    let pieces = COMMIT_PIECES
     for (const block of this.dirty) {
       const lastMs = this.homeMs.get(block)
       if (lastMs !== undefined && nowMs - lastMs < HOME_MS) continue
       this.homeMs.set(block, nowMs)
       blocks++
+      pieces++
     }
     this.dirty.clear()
-    if (!this.facts.copiesOnWrite) this.charge(cause, blocks * this.facts.blockBytes)
+    if (!this.facts.copiesOnWrite) this.charge(cause, blocks * this.facts.blockBytes, pieces)
   }
 }

@@ -3,6 +3,11 @@
 // write fills in part, and metadata (metadata-cost.ts). scripts/wear-check.ts compares both with the counters
 // of a block device.
 //
+// The card writes more than it is asked to: it programs pages of CARD_PAGE_BYTES, so each piece that is made
+// durable by itself ends within a page whose rest is lost. Pieces are counted, and what they add is told apart
+// (programmedBytes): it is what wears, and what the model of a card (scripts/bench-card.ts) confirms. What
+// a card moves to collect its garbage is not in it: that depends on the card.
+//
 // Invariants: counters only grow; counts of a worker thread are added with add(), once; bytes are counted
 // when they are written, what the file system adds when it is synced (a medium that dies in between owes
 // both to nobody).
@@ -22,13 +27,27 @@ export interface WearCount {
   syncs: number
   /** Estimated bytes that the file system adds: rests of blocks, metadata. */
   metadataBytes: number
+  /** Places of the medium that were written by themselves: each leaves a page of the card unfinished. */
+  pieces: number
+}
+
+/** What cards program at once (8 to 16 KiB are usual). */
+export const CARD_PAGE_BYTES = 16_384
+/** Blocks begin anywhere in a page, so a piece of n bytes takes pages of n + this many bytes on average. */
+export const PIECE_REST_BYTES = CARD_PAGE_BYTES - 4096
+
+/** Estimated bytes that a card programs for what one cause wrote. */
+export function programmedBytes({ bytes, metadataBytes, pieces }: Readonly<WearCount>): number {
+  return bytes + metadataBytes + pieces * PIECE_REST_BYTES
 }
 
 export type WearCounts = Readonly<Record<Cause, Readonly<WearCount>>>
 
+const NOTHING: Readonly<WearCount> = { bytes: 0, writes: 0, syncs: 0, metadataBytes: 0, pieces: 0 }
+
 function zeroCounts(): Record<Cause, WearCount> {
   const counts = {} as Record<Cause, WearCount>
-  for (const cause of CAUSES) counts[cause] = { bytes: 0, writes: 0, syncs: 0, metadataBytes: 0 }
+  for (const cause of CAUSES) counts[cause] = { ...NOTHING }
   return counts
 }
 
@@ -40,8 +59,9 @@ export class WearMeter implements Disk {
 
   constructor(disk: Disk, clock: Clock = systemClock, fileSystem: FileSystemFacts = USUAL_FILE_SYSTEM) {
     this.disk = disk
-    this.metadata = new MetadataCost(clock, fileSystem, (cause, bytes) => {
+    this.metadata = new MetadataCost(clock, fileSystem, (cause, bytes, pieces) => {
       this.sums[cause].metadataBytes += bytes
+      this.sums[cause].pieces += pieces
     })
   }
 
@@ -57,6 +77,12 @@ export class WearMeter implements Disk {
     return CAUSES.reduce((sum, cause) => sum + counts[cause].bytes + counts[cause].metadataBytes, 0)
   }
 
+  /** Estimated bytes that a card programs for all of it. */
+  get programmedBytes(): number {
+    const { counts } = this
+    return CAUSES.reduce((sum, cause) => sum + programmedBytes(counts[cause]), 0)
+  }
+
   /** Adds what another meter counted (a worker's, handed over once per job). */
   add(counts: WearCounts): void {
     for (const cause of CAUSES) {
@@ -66,6 +92,7 @@ export class WearMeter implements Disk {
       sum.writes += more.writes
       sum.syncs += more.syncs
       sum.metadataBytes += more.metadataBytes
+      sum.pieces += more.pieces
     }
   }
 
@@ -75,7 +102,7 @@ export class WearMeter implements Disk {
     const taken = zeroCounts()
     for (const cause of CAUSES) {
       Object.assign(taken[cause], this.sums[cause])
-      Object.assign(this.sums[cause], { bytes: 0, writes: 0, syncs: 0, metadataBytes: 0 })
+      Object.assign(this.sums[cause], NOTHING)
     }
     return taken
   }
@@ -142,6 +169,8 @@ class MeteredFile implements DiskFile {
   private spanFrom = 0
   private spanTo = 0
   private spanBytes = 0
+  /** Blocks of all spans since the last sync. */
+  private blocks = 0
 
   constructor(file: DiskFile, cause: Cause, count: WearCount, metadata: MetadataCost) {
     this.path = file.path
@@ -175,7 +204,8 @@ class MeteredFile implements DiskFile {
   sync(): Promise<void> {
     this.count.syncs++
     this.endSpan()
-    this.metadata.synced(this.grew, this.cause)
+    this.metadata.synced(this.grew, this.cause, this.blocks)
+    this.blocks = 0
     this.grew = false
     return this.file.sync()
   }
@@ -204,6 +234,8 @@ class MeteredFile implements DiskFile {
     const { blockBytes } = this.metadata
     const blocks = Math.ceil(this.spanTo / blockBytes) - Math.floor(this.spanFrom / blockBytes)
     this.count.metadataBytes += blocks * blockBytes - this.spanBytes
+    this.count.pieces++
+    this.blocks += blocks
     this.spanBytes = 0
   }
 }

@@ -35,6 +35,8 @@ export class WalWriter {
   nextSequence: number
   /** The ordinal that the next group gets. */
   nextOrdinal: number
+  /** A group with that ordinal is on its way to the medium. */
+  isWriting = false
 
   /** @param anyLife  draws the life number of a file, an integer below 2^32 that nobody can guess */
   constructor(files: WalFiles, nextSequence: number, nextOrdinal: number, anyLife: () => number) {
@@ -93,8 +95,10 @@ export class WalWriter {
     assert(c !== null, 'a group is written into a reserved file')
     const { restart } = this
     const bytes = endGroup(out, c.sequence, c.life, this.nextOrdinal, c.at)
+    this.isWriting = true
     await c.file.write(out.written(), c.at)
     await c.file.sync()
+    this.isWriting = false
     if (c.at === 0) this.nextSequence = c.sequence + 1
     c.at += out.length
     this.nextOrdinal++

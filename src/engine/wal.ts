@@ -133,9 +133,10 @@ export class Wal {
     return this.noted + this.inFlight
   }
 
-  /** The ordinal of the newest group on the medium; 0 when there is none. */
+  /** The ordinal of the newest group on the medium or on its way there; 0 when there is none. */
   get ordinal(): number {
-    return this.parts.writer.nextOrdinal - 1
+    const { nextOrdinal, isWriting } = this.parts.writer
+    return isWriting ? nextOrdinal : nextOrdinal - 1
   }
 
   /** Bytes of all files. */

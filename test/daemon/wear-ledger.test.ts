@@ -1,17 +1,20 @@
 import t from 'tap'
 import { Random } from '../../src/base/random.ts'
+import { SmallNotes } from '../../src/daemon/small-notes.ts'
 import { decodeLedger, encodeLedger, savedOrdinal, WearLedger } from '../../src/daemon/wear-ledger.ts'
-import { dayBytesPerS, WearRates } from '../../src/daemon/wear-rates.ts'
-import { WearMeter } from '../../src/disk/wear-meter.ts'
+import { WearRates } from '../../src/daemon/wear-rates.ts'
+import { PIECE_REST_BYTES, WearMeter } from '../../src/disk/wear-meter.ts'
+import type { Manifest } from '../../src/engine/manifest.ts'
 import { CrashDisk } from '../kit/crash-disk.ts'
 import { HandClock } from '../kit/hand-clock.ts'
 import { seeds } from '../kit/seeds.ts'
 
 const DAY_MS = 86_400_000
-const MARK = { ordinal: 6, segmentId: 7, walFileBytes: 8, headSamples: 9 }
-const EXAMPLE = '02 06 07 08 09 01 02 03 01 03 77 61 6c 04 01 05 04'
+const MARK = { ordinal: 6, segmentId: 7, segmentIdsOpen: [5], walFileBytes: 8, headSamples: 9 }
+const RECENT = { spanMs: 1, bytes: 2, syncBytes: 1 }
+const EXAMPLE = '01 06 07 01 05 08 09 01 02 03 01 02 01 05 01 03 77 61 6c 04 01 05 05 04'
 
-t.test('decodeLedger() reads the example of the header, and version 1 without a mark', async t => {
+t.test('decodeLedger() reads the example of the header, and refuses other versions', async t => {
   const bytes = Uint8Array.from(EXAMPLE.split(' '), digit => Number.parseInt(digit, 16))
   const found = decodeLedger(bytes)
   t.same(found, {
@@ -19,14 +22,15 @@ t.test('decodeLedger() reads the example of the header, and version 1 without a 
     untilMs: 2,
     samples: 3,
     bytes: { wal: 4 },
-    days: [{ dayMs: 5 * DAY_MS, bytes: { wal: 4 } }],
-    mark: MARK
+    programmedBytes: 5,
+    days: [{ dayMs: 5 * DAY_MS, bytes: { wal: 4 }, programmedBytes: 5 }],
+    mark: MARK,
+    recent: RECENT
   })
-  t.same(encodeLedger(found, MARK), bytes)
-  t.same(decodeLedger(Uint8Array.of(1, ...bytes.subarray(5))), { ...found, mark: null })
+  t.same(encodeLedger(found, MARK, RECENT), bytes)
   t.equal(savedOrdinal(bytes), 6)
   t.equal(savedOrdinal(undefined), Infinity)
-  t.throws(() => decodeLedger(Uint8Array.of(3)), { code: 'VARVE_FORMAT_NEWER' })
+  t.throws(() => decodeLedger(Uint8Array.of(2)), { code: 'VARVE_FORMAT_NEWER' })
   for (const seed of seeds(200)) {
     const random = new Random(seed)
     const damaged = bytes.slice(0, random.below(bytes.length + 1))
@@ -47,9 +51,14 @@ t.test('WearLedger counts again what a killed process had written since it saved
   await file.write(new Uint8Array(8192), 0)
   await file.sync()
   first.take(meter.counts, 100)
-  const saved = first.encode(MARK)
+  const saved = first.encode(MARK, RECENT)
   clock.advance(60_000)
   const again = new WearLedger(clock, saved)
+  t.same(
+    [4, 5, 6, 7, 8].filter(id => again.isNew(id)),
+    [5, 8],
+    'segments after the mark, and those that were being written'
+  )
   const before = again.facts()
   const found = {
     groups: 1000,
@@ -62,6 +71,10 @@ t.test('WearLedger counts again what a killed process had written since it saved
   const after = again.facts()
   t.equal(after.bytes.wal! - before.bytes.wal!, 4_096_000 + 16_384 + 60 * 2165, 'metadata once a second')
   t.equal(after.bytes.merge, 5000)
+  const rests = (1350 + 12) * PIECE_REST_BYTES
+  const more = Object.values(after.bytes).reduce((a, b) => a + b, 0) - Object.values(before.bytes)[0]!
+  t.equal(after.programmedBytes - before.programmedBytes, more + rests, 'each group ends within a page')
+  t.equal(again.recent.bytes, RECENT.bytes + more + rests, 'and counts for the rate')
   t.equal(after.samples, 150)
   const sums = after.days.map(day => Object.values(day.bytes).reduce((a, b) => a + b, 0))
   t.equal(
@@ -74,26 +87,71 @@ t.test('WearLedger counts again what a killed process had written since it saved
   t.same(fresh.facts().bytes, {}, 'without a mark nothing is guessed')
 })
 
-t.test(
-  'WearRates tells the last hour, dayBytesPerS() two days, and neither is shaken by a start',
-  async t => {
-    const rates = new WearRates()
-    t.match(rates.hour(), { bytesPerS: 0 })
-    for (let minute = 0; minute <= 300; minute++) {
-      const syncs = minute * 60
-      rates.take(minute * 60_000, {
-        bytes: 64e6 + syncs * 6000,
-        syncBytes: syncs * 5000,
-        metadataBytes: syncs * 2000,
-        syncs
-      })
-    }
-    t.match(rates.hour(), { bytesPerS: 6000, syncBytesPerS: 5000, syncBytes: 5000, metadataBytes: 2000 })
-    const start = { sinceMs: 10 * DAY_MS, untilMs: 10 * DAY_MS + 60_000, samples: 0, bytes: {} }
-    const days = [{ dayMs: 10 * DAY_MS, bytes: { wal: 64e6 } }]
-    t.ok(dayBytesPerS({ ...start, days }) < 3000)
-    const later = { ...start, untilMs: 12.5 * DAY_MS }
-    const three = [10, 11, 12].map(day => ({ dayMs: day * DAY_MS, bytes: { wal: 864e5, segment: 864e5 } }))
-    t.equal(Math.round(dayBytesPerS({ ...later, days: three })), Math.round((4 * 864e5) / (1.5 * 86_400)))
+t.test('WearRates tells the last hour and the last day, and neither is shaken by a start', async t => {
+  const rates = new WearRates()
+  t.match(rates.hour(), { bytesPerS: 0 })
+  const at = (minute: number) => {
+    const syncs = minute * 60
+    return { bytes: 64e6 + syncs * 6000, syncBytes: syncs * 5000, syncExtraBytes: syncs * 2000, syncs }
   }
-)
+  const near = (found: number, wanted: number) =>
+    t.ok(Math.abs(found / wanted - 1) < 0.02, `${found}, ${wanted}`)
+  rates.take(0, at(0))
+  t.ok(rates.day().bytesPerS < 3000, 'what a start writes is not what goes on')
+  for (let minute = 1; minute <= 6 * 1440; minute++) rates.take(minute * 60_000, at(minute))
+  t.match(rates.hour(), { bytesPerS: 6000, syncBytesPerS: 5000, syncBytes: 5000, syncExtraBytes: 2000 })
+  near(rates.day().bytesPerS, 6000)
+  near(rates.day().syncBytesPerS, 5000)
+  const next = new WearRates(rates.recent, 60_000)
+  next.take(0, at(0))
+  near(next.day().bytesPerS, 6000 + 64e6 / 86_400)
+  const later = new WearRates(rates.recent, 30 * DAY_MS)
+  near(later.day().bytesPerS, 6000 * Math.exp(-1))
+})
+
+t.test('WearLedger counts what a card programs beside what it is given, by day', async t => {
+  const clock = new HandClock(10 * DAY_MS * 1000)
+  const meter = new WearMeter(new CrashDisk(new Random(1)), clock)
+  const ledger = new WearLedger(clock, undefined)
+  const file = await meter.openWrite('w', 'wal')
+  for (let i = 0; i < 3; i++) {
+    await file.write(new Uint8Array(4096), 0)
+    await file.sync()
+    ledger.take(meter.counts, 0)
+    clock.advance(DAY_MS)
+  }
+  ledger.take(meter.counts, 0)
+  const { programmedBytes, bytes, days } = ledger.facts()
+  t.equal(programmedBytes, meter.programmedBytes)
+  t.ok(programmedBytes >= bytes.wal! + 3 * PIECE_REST_BYTES)
+  t.equal(
+    days.reduce((sum, day) => sum + day.programmedBytes, 0),
+    programmedBytes,
+    'days and total agree'
+  )
+  t.equal(days.length, 4)
+})
+
+t.test('SmallNotes saves soon after the start, each quarter of an hour, and after 16 MiB', async t => {
+  const clock = new HandClock()
+  const saves: number[] = []
+  const commit = async () => {
+    saves.push(clock.monotonicMs() / 1000)
+  }
+  const notes = new SmallNotes({ note: () => undefined, commit } as unknown as Manifest)
+  let bytes = 0
+  const onError = (error: unknown) => t.fail(String(error))
+  notes.keep({ clock, ledger: () => new Uint8Array(1), writtenBytes: () => bytes, onError })
+  clock.advance(4999)
+  t.same(saves, [])
+  clock.advance(1 + 16 * 60_000)
+  t.same(saves, [5, 905], 'a process that is killed again and again counts what it wrote')
+  bytes = 17e6
+  clock.advance(60_000)
+  t.equal(saves.length, 3)
+  clock.advance(10 * 60_000)
+  t.equal(saves.length, 3)
+  notes.stop()
+  clock.advance(60 * 60_000)
+  t.equal(saves.length, 3)
+})

@@ -8,7 +8,7 @@ import { readWhole, writeAtomic } from '../../src/disk/atomic-file.ts'
 import { DirLock } from '../../src/disk/dir-lock.ts'
 import { COPY_SYNC_BYTES, USUAL_FILE_SYSTEM } from '../../src/disk/metadata-cost.ts'
 import { diskError, NodeDisk } from '../../src/disk/node-disk.ts'
-import { WearMeter } from '../../src/disk/wear-meter.ts'
+import { PIECE_REST_BYTES, WearMeter } from '../../src/disk/wear-meter.ts'
 import { CrashDisk } from '../kit/crash-disk.ts'
 import { FaultDisk } from '../kit/fault-disk.ts'
 import { HandClock } from '../kit/hand-clock.ts'
@@ -144,6 +144,21 @@ async function takeElsewhere(root: string): Promise<string> {
   return out
 }
 
+function piecesOf({ counts }: WearMeter): number {
+  return Object.values(counts).reduce((sum, { pieces }) => sum + pieces, 0)
+}
+
+t.test('WearMeter counts a piece for each place that a sync makes durable', async t => {
+  const meter = new WearMeter(new CrashDisk(new Random(1)), new HandClock())
+  const file = await meter.openWrite('w', 'wal')
+  await file.write(new Uint8Array(40_000), 0)
+  await file.sync()
+  const before = meter.counts.wal.pieces
+  for (const at of [0, 4096, 8192, 20_480]) await file.write(new Uint8Array(4096), at)
+  await file.sync()
+  t.equal(meter.counts.wal.pieces - before, 2, 'three pages one behind the other, and one elsewhere')
+})
+
 t.test('WearMeter counts bytes and syncs by cause, and what the file system adds', async t => {
   const meter = new WearMeter(new CrashDisk(new Random(1)), new HandClock())
   const file = await meter.openWrite('w', 'wal')
@@ -158,6 +173,8 @@ t.test('WearMeter counts bytes and syncs by cause, and what the file system adds
   meter.add(sent)
   t.equal(meter.counts.segment.bytes, 100)
   t.equal(meter.counts.other.syncs, 1, 'of the directory')
+  t.ok(meter.counts.segment.pieces >= 3, 'its bytes, a commit in two pieces, and what goes home')
+  t.equal(meter.programmedBytes, meter.totalBytes + piecesOf(meter) * PIECE_REST_BYTES)
 })
 
 t.test('WearMeter adds what was measured on ext4 for a sync a second', async t => {
@@ -183,6 +200,7 @@ t.test('WearMeter adds what was measured on ext4 for a sync a second', async t =
   within(await perSync(4096, true), 24_869)
   const lazy = await perSync(4096, false, { ...USUAL_FILE_SYSTEM, commitMs: 60_000 })
   t.ok(lazy > 100 && lazy < 400, 'commit=60: 4.1 to 4.4 KB a sync with its 4 KiB')
+  within(await perSync(4096, false, { ...USUAL_FILE_SYSTEM, logsData: true }), 16_677)
   const copying = { ...USUAL_FILE_SYSTEM, copiesOnWrite: true }
   t.equal(await perSync(4096, false, copying), COPY_SYNC_BYTES)
 })

@@ -1,6 +1,13 @@
 import t from 'tap'
 import { Random } from '../../src/base/random.ts'
-import { fileSystemFacts, probeFlash, type SysTree, systemTree } from '../../src/disk/flash-probe.ts'
+import {
+  fileSystemFacts,
+  isAtEnd,
+  isWornOut,
+  probeFlash,
+  type SysTree,
+  systemTree
+} from '../../src/disk/flash-probe.ts'
 import { seeds } from '../kit/seeds.ts'
 
 /** A system of text: files by path, links by path. */
@@ -49,6 +56,7 @@ t.test('probeFlash() finds the whole card under a partition', async t => {
   t.same(facts, {
     fileSystem: 'ext4',
     commitMs: 60_000,
+    logsData: false,
     device: {
       name: 'mmcblk0',
       kind: 'sd',
@@ -62,7 +70,13 @@ t.test('probeFlash() finds the whole card under a partition', async t => {
     },
     notes: []
   })
-  t.same(fileSystemFacts(facts, 4096), { blockBytes: 4096, commitMs: 60_000, copiesOnWrite: false })
+  const usual = { blockBytes: 4096, commitMs: 60_000, copiesOnWrite: false, logsData: false }
+  t.same(fileSystemFacts(facts, 4096), usual)
+  const logging = mount('/', 'ext4', '/dev/mmcblk0p2', 'rw,data=journal')
+  t.match(probeFlash('/data', treeOf({ ...sd, '/proc/self/mountinfo': logging }, sdLinks)), {
+    logsData: true,
+    notes: [/data=journal writes everything twice/]
+  })
   t.match(probeFlash('/var/lib/varve', tree), {
     fileSystem: 'tmpfs',
     device: null,
@@ -99,6 +113,12 @@ t.test('probeFlash() reads what an eMMC says of its life, and follows a mapper',
     },
     notes: [/btrfs/, /spare blocks are mostly used/, /life is over/]
   })
+  const { device } = probeFlash('/data here/x', treeOf(files, links))
+  const says = (change: object) => [isWornOut, isAtEnd].map(asks => asks({ ...device!, ...change }))
+  t.same(says({}), [true, true])
+  t.same(says({ lifeUsed: [0.9, 1] }), [true, false], 'most spare blocks are used: replace it soon')
+  t.same(says({ lifeUsed: null, spareBlocks: 'nearly used up' }), [true, true])
+  t.same(says({ lifeUsed: null, spareBlocks: 'normal' }), [false, false])
 })
 
 t.test('probeFlash() tells loop, nvme and overlay apart, and knows nothing rather than guess', async t => {
@@ -110,7 +130,13 @@ t.test('probeFlash() tells loop, nvme and overlay apart, and knows nothing rathe
   const probe = (dir: string, files: Record<string, string>) => probeFlash(dir, treeOf(files))
   const loop = { ...disk('loop3'), '/proc/self/mountinfo': mount('/m', 'ext4', '/dev/loop3') }
   t.match(probe('/m/a', loop), { device: { kind: 'loop', bytes: 512_000, isRotational: false }, notes: [] })
-  t.same(probe('/mother', loop), { fileSystem: null, commitMs: 5000, device: null, notes: [] })
+  t.same(probe('/mother', loop), {
+    fileSystem: null,
+    commitMs: 5000,
+    logsData: false,
+    device: null,
+    notes: []
+  })
   const nvme = {
     ...disk('nvme0n1', { '/sys/class/block/nvme0n1/queue/rotational': '0' }),
     '/sys/class/block/nvme0n1/device/model': 'Fast',
