@@ -9,11 +9,14 @@ import { ByteReader } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 import { CHUNK_PADDING, CHUNK_ROWS_MAX, CHUNK_VERSION } from './chunk.ts'
 import { decodeNumbers, type NumberHead, readNumberHead } from './codec-column.ts'
+import { POWERS_OF_10 } from './codec-decimal.ts'
+import { DEPTH_MAX } from './codec-sibling.ts'
 import { decodeBits } from './codec-state.ts'
 import { decodeTexts } from './codec-text.ts'
 import { decodeTimes } from './codec-time.ts'
 import type { Column, Run, Texts } from './run.ts'
 import { KIND, type Kind } from './sample.ts'
+import { keepUnits, keptUnits, newChunkNumber } from './sibling-cache.ts'
 
 /**
  * One column as the chunk's head describes it. For numbers the semantics are those of column-stats.ts; a
@@ -44,6 +47,10 @@ interface Placed extends ColumnHeader {
   bodyEnd: number
   headEnd: number
   number: NumberHead | null
+  /** How far this column is from ones that follow from no sibling. */
+  depth: number
+  /** A later column follows from this one. */
+  followed: boolean
 }
 
 function damaged(at: number, what: string): never {
@@ -109,8 +116,25 @@ function readColumn(from: ByteReader, rows: number, bodyAt: number): Placed {
     bodyAt: valuesAt,
     bodyEnd: valuesAt + body,
     headEnd,
-    number
+    number,
+    depth: 0,
+    followed: false
   }
+}
+
+/** Checks what the last column of `placed` follows from, and marks it. */
+function follow(placed: readonly Placed[], rows: number, at: number): void {
+  const column = placed.at(-1)!
+  for (const term of column.number?.terms ?? []) {
+    const sibling = placed[term.column]
+    if (sibling === undefined || sibling === column || sibling.count < rows) damaged(at, 'no such sibling')
+    if (sibling.number === null || sibling.number.stats.scale === null)
+      damaged(at, 'a sibling of no decimals')
+    sibling.followed = true
+    column.depth = Math.max(column.depth, sibling.depth + 1)
+  }
+  if (column.depth > 0 && column.count < rows) damaged(at, 'a sparse column that follows others')
+  if (column.depth > DEPTH_MAX) damaged(at, 'too many siblings follow each other')
 }
 
 /** A chunk in memory. Decoded columns are dense: value i belongs to the i-th row that has one. */
@@ -127,6 +151,8 @@ export class ChunkView {
   /** Where bodies begin, and so the time body. */
   private readonly bodies: number
   private readonly timeBytes: number
+  /** For sibling-cache.ts; 0 until one is needed. */
+  private chunkNumber = 0
 
   /**
    * Reads the head of the chunk in bytes[at, end), which must be the whole chunk and nothing else. The bytes
@@ -162,6 +188,7 @@ export class ChunkView {
       const column = readColumn(from, rows, bodyAt)
       bodyAt = column.bodyEnd
       placed.push(column)
+      if (column.number !== null && column.number.terms.length > 0) follow(placed, rows, at)
     }
     this.bodies = from.at
     if (bodyAt + CHUNK_PADDING !== from.left) {
@@ -191,10 +218,37 @@ export class ChunkView {
     const column = this.placed[i]!
     assert(column.kind <= KIND.boolean, 'numbers() is for columns of numbers and booleans')
     if (column.count === 0) return
+    this.decode(column, into)
+    if (column.followed) this.keep(i, column, into)
+  }
+
+  private decode(column: Placed, into: Float64Array): void {
     const from = this.reader(column.bodyAt, column.bodyEnd)
-    if (column.number === null) decodeBits(from, column.count, into)
-    else decodeNumbers(from, column.count, column.number, column.headEnd - 8, into)
+    const { count, number, headEnd } = column
+    if (number === null) decodeBits(from, count, into)
+    else decodeNumbers(from, count, number, headEnd - 8, into, sibling => this.unitsOf(sibling))
     ended(from)
+  }
+
+  /** Keeps a column's values as integers for the siblings that will follow. */
+  private keep(i: number, { number, count }: Placed, values: Float64Array): void {
+    if (this.chunkNumber === 0) this.chunkNumber = newChunkNumber()
+    const power = POWERS_OF_10[number!.stats.scale!.exponent]!
+    keepUnits(this.chunkNumber, i, units => {
+      for (let row = 0; row < count; row++) units[row] = Math.round(values[row]! * power)
+    })
+  }
+
+  private unitsOf(i: number): Float64Array {
+    if (this.chunkNumber === 0) this.chunkNumber = newChunkNumber()
+    const kept = keptUnits(this.chunkNumber, i)
+    if (kept !== undefined) return kept
+    const column = this.placed[i]!
+    const power = POWERS_OF_10[column.number!.stats.scale!.exponent]!
+    return keepUnits(this.chunkNumber, i, units => {
+      this.decode(column, units)
+      for (let row = 0; row < column.count; row++) units[row] = Math.round(units[row]! * power)
+    })
   }
 
   /**

@@ -23,6 +23,7 @@
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { encodeNumbers } from './codec-column.ts'
+import { Siblings } from './codec-sibling.ts'
 import { encodeBits } from './codec-state.ts'
 import { encodeTexts } from './codec-text.ts'
 import { encodeTimes } from './codec-time.ts'
@@ -46,6 +47,7 @@ const BODIES_KEPT = 262_144
 
 const heads = new ByteWriter(1024)
 let bodies = new ByteWriter(BODIES_KEPT)
+const siblings = new Siblings()
 
 function encodeColumn(column: Column, rows: number, cold: boolean): void {
   const { field, kind, count, present } = column
@@ -61,7 +63,7 @@ function encodeColumn(column: Column, rows: number, cold: boolean): void {
   const body = bodies.length
   if (count > 0) {
     if (kind === KIND.number) {
-      encodeNumbers(column.numbers!, count, heads, bodies, cold)
+      encodeNumbers(column.numbers!, count, heads, bodies, cold, cold && !sparse ? siblings : null)
     } else if (kind === KIND.boolean) {
       const states = column.numbers!
       let ones = 0
@@ -88,7 +90,11 @@ export function encodeChunk(run: Run, out: ByteWriter, options: ChunkOptions = {
   bodies.reset()
   if (rows > 1) encodeTimes(times, rows, bodies, cold)
   const timeBytes = bodies.length
-  for (const column of columns) encodeColumn(column, rows, cold)
+  siblings.reset()
+  for (const [i, column] of columns.entries()) {
+    siblings.column = i
+    encodeColumn(column, rows, cold)
+  }
   out.u8(CHUNK_VERSION)
   out.varint(rows)
   out.varint(columns.length)

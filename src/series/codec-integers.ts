@@ -2,11 +2,11 @@
 // value and the greatest common divisor are taken out; then each value is predicted from those before it,
 // and what the prediction misses (the residual) is packed or entropy-coded, whichever the rule below picks.
 //
-//   integers := form u8 | [first signed] | [divisor varint] | [step signed] | residuals
+//   integers := form u8 | [first signed] | [divisor varint] | [ladder: codec-ladder.ts] | [step signed] | residuals
 //     form: bits 0-1 coder (0 all residuals equal, 1 packed, 2 entropy), bits 2-3 order (0, 1, 2),
-//           bit 4 first follows (else 0), bit 5 divisor follows (else 1), bits 6-7 zero
+//           bit 4 first follows (else 0), bit 5 divisor follows (else 1), bit 6 ladder follows, bit 7 zero
 //     residuals: coder 0: signed; 1: codec-packed.ts; 2: entropy.ts; nothing when none are left to code
-//   u[i] = (value[i] - first) / divisor, so u[0] = 0. The residual of i is
+//   u[i] = (value[i] - first) / divisor, or the rung of that on the ladder, so u[0] = 0. The residual of i is
 //     order 0: u[i] (i >= 1)   1: u[i] - u[i - 1] (i >= 1)   2: u[i] - 2 u[i - 1] + u[i - 2] (i >= 2; u[1] = step)
 // Example: 100 110 120 130 = 34 c8 01 0a 02
 //
@@ -18,6 +18,7 @@
 import { assert } from '../base/assert.ts'
 import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
+import { findLadder, fromRungs, type Ladder, readLadder, writeLadder } from './codec-ladder.ts'
 import { decodePacked, encodePacked, packedCost } from './codec-packed.ts'
 import { decodeEntropy, encodeEntropy } from './entropy.ts'
 import { type EntropyPlan, medianOf, noPlan, planEntropy, refineEntropy } from './entropy-plan.ts'
@@ -31,10 +32,14 @@ export const INTEGERS_MAX = 4096
 const CODER = { equal: 0, packed: 1, entropy: 2 } as const
 const HAS_FIRST = 0x10
 const HAS_DIVISOR = 0x20
+const HAS_LADDER = 0x40
 
 const scaled = new Float64Array(INTEGERS_MAX)
 const residuals = [0, 1, 2].map(() => new Float64Array(INTEGERS_MAX))
 const medians = new Float64Array(3)
+const ladder: Ladder = { shift: 0, step: 1, offset: 0 }
+/** Whether the column under way stands on `ladder`. */
+let onLadder = false
 const plans: readonly EntropyPlan[] = [noPlan(), noPlan(), noPlan()]
 
 /** Whether integers[0, n) can be coded here. */
@@ -82,9 +87,12 @@ function difference(order: number, n: number): boolean {
 
 /** Writes all but the residuals. */
 function writeForm(coder: number, order: number, first: number, divisor: number, n: number, out: ByteWriter) {
-  out.u8(coder | (order << 2) | (first === 0 ? 0 : HAS_FIRST) | (divisor === 1 ? 0 : HAS_DIVISOR))
+  const follows =
+    (first === 0 ? 0 : HAS_FIRST) | (divisor === 1 ? 0 : HAS_DIVISOR) | (onLadder ? HAS_LADDER : 0)
+  out.u8(coder | (order << 2) | follows)
   if (first !== 0) out.signed(first)
   if (divisor !== 1) out.varint(divisor)
+  if (onLadder) writeLadder(ladder, out)
   if (order === 2 && n > 1) out.signed(scaled[1]!)
 }
 
@@ -139,6 +147,7 @@ export function encodeIntegers(values: Float64Array, n: number, out: ByteWriter,
     assert(Math.abs(away) <= INTEGER_SPAN_MAX, 'integers of a column lie within 2^50 of its first')
     scaled[i] = divisor === 1 ? away : away / divisor
   }
+  onLadder = findLadder(scaled, n, ladder)
   for (let order = 0; order <= 2; order++) {
     if (!difference(order, n)) continue
     writeForm(CODER.equal, order, first, divisor, n, out)
@@ -174,15 +183,35 @@ export function decodeIntegers(from: ByteReader, n: number, into: Float64Array, 
   const form = from.u8()
   const coder = form & 3
   const order = (form >>> 2) & 3
-  if (coder > CODER.entropy || order > 2 || form > 0x3f) {
+  if (coder > CODER.entropy || order > 2 || form > 0x7f) {
     throw new VarveError('VARVE_CHUNK', `Cannot decode integers before ${from.at}: form ${form} is unknown`)
   }
   const first = (form & HAS_FIRST) === 0 ? 0 : from.signed()
   const divisor = (form & HAS_DIVISOR) === 0 ? 1 : from.varint()
+  if ((form & HAS_LADDER) === 0) {
+    decodeSums(from, n, into, coder, order, add + first, divisor, scale)
+    return
+  }
+  readLadder(from, ladder)
+  decodeSums(from, n, into, coder, order, 0, 1, 1)
+  fromRungs(into, n, ladder, add + first, divisor, scale)
+}
+
+/** Reads step and residuals, and adds them up. */
+function decodeSums(
+  from: ByteReader,
+  n: number,
+  into: Float64Array,
+  coder: number,
+  order: number,
+  first: number,
+  divisor: number,
+  scale: number
+): void {
   const step = order === 2 && n > 1 ? from.signed() : 0
   const start = Math.max(1, order)
-  sum.start(order, add + first, step, divisor, scale)
-  into[0] = (add + first) / scale
+  sum.start(order, first, step, divisor, scale)
+  into[0] = first / scale
   if (order === 2 && n > 1) into[1] = sum.advance()
   if (n <= start) return
   if (coder === CODER.equal) {

@@ -4,10 +4,20 @@ import { ByteWriter } from '../../src/base/bytes.ts'
 import { Random } from '../../src/base/random.ts'
 import { CHUNK_ROWS_MAX, encodeChunk } from '../../src/series/chunk.ts'
 import { ChunkView } from '../../src/series/chunk-view.ts'
+import { readTerms } from '../../src/series/codec-sibling.ts'
 import type { Column, Run } from '../../src/series/run.ts'
 import { KIND, type Kind } from '../../src/series/sample.ts'
 import { seeds } from '../kit/seeds.ts'
-import { anyNumbers, anyRows, damage, differsAt, exampleOf, survives, written } from './codec-kit.ts'
+import {
+  anyNumbers,
+  anyRows,
+  damage,
+  differsAt,
+  exampleOf,
+  readerOf,
+  survives,
+  written
+} from './codec-kit.ts'
 
 function anyColumn(random: Random, field: number, kind: Kind, rows: number): Column {
   const chance = random.pick([0, 0, 0.02, 0.5, 1])
@@ -37,6 +47,22 @@ function anyColumn(random: Random, field: number, kind: Kind, rows: number): Col
   return { field, kind, present, count: ones, numbers: null, texts }
 }
 
+/** A column made from earlier ones, as energy is from power: exactly, nearly, or bent. */
+function derived(random: Random, from: readonly Column[], field: number, rows: number): Column {
+  const source = random.pick(from).numbers!
+  const other = random.pick(from).numbers!
+  const style = random.below(4)
+  const slope = random.pick([1, -3, 0.1, 0.3331, 41.7])
+  let total = 0
+  const numbers = Float64Array.from(source, (value, i) => {
+    total += value
+    const made = style === 0 ? total : style === 1 ? slope * value : value * (style === 2 ? value : other[i]!)
+    const rounded = Math.round(made * 100 + random.below(2)) / 100
+    return Number.isFinite(rounded) && Math.abs(rounded) < 1e13 ? rounded : 1
+  })
+  return { field, kind: KIND.number, present: null, count: rows, numbers, texts: null }
+}
+
 function anyRun(random: Random, rows = anyRows(random)): Run {
   const times = new Float64Array(rows)
   const step = random.pick([1, 1000, 10_000_000, 31_536_000_000_000 / 4096])
@@ -45,6 +71,11 @@ function anyRun(random: Random, rows = anyRows(random)): Run {
   const columns: Column[] = []
   for (let field = 0; field < 5; field++) {
     if (random.chance(0.3)) continue
+    const full = columns.filter(({ kind, present }) => kind === KIND.number && present === null)
+    if (full.length > 0 && random.chance(0.5)) {
+      columns.push(derived(random, full, field, rows))
+      continue
+    }
     columns.push(anyColumn(random, field, random.pick([0, 0, 0, 1, 2, 3]) as Kind, rows))
   }
   return { rows, times, columns }
@@ -149,6 +180,70 @@ t.test('a column with present bits that are all 1 comes back dense', async t => 
   t.equal(run.columns[0]!.present, null)
 })
 
+/** Power in W; energy, its sum; current by another scale; a bent one; a plain one. */
+function meterRun(rows: number): Run {
+  const random = new Random(8)
+  let watts = 500
+  let energy = 0
+  const fields = Array.from({ length: 5 }, () => new Float64Array(rows))
+  for (let row = 0; row < rows; row++) {
+    watts = Math.max(0, watts + random.below(201) - 100)
+    energy += watts
+    fields[0]![row] = watts / 10
+    fields[1]![row] = energy / 1000
+    fields[2]![row] = Math.round(watts / 2.3) / 10
+    fields[3]![row] = Math.round(watts * watts * 0.001 + watts)
+    fields[4]![row] = random.below(1000)
+  }
+  const columns = fields.map((numbers, field) => ({
+    field,
+    kind: KIND.number,
+    present: null,
+    count: rows,
+    numbers,
+    texts: null
+  }))
+  return { rows, times: Float64Array.from({ length: rows }, (_, row) => row * 60e6), columns }
+}
+
+t.test('the Example of codec-sibling.ts reads back', async t => {
+  t.same(readTerms(readerOf(exampleOf('codec-sibling.ts'))), [{ column: 0, feature: 0, slope: 2 }])
+})
+
+t.test('columns that follow from siblings cost little, and read alone, in any order', async t => {
+  const run = meterRun(1000)
+  const view = new ChunkView(written(out => encodeChunk(run, out)))
+  const bytes = view.columns.map(column => column.bytes)
+  t.ok(bytes[1]! < 60, `energy follows from power: ${bytes[1]} bytes`)
+  t.ok(bytes[2]! < bytes[0]! / 3, `current follows from power: ${bytes[2]} bytes`)
+  t.ok(bytes[3]! < bytes[0]! / 3, `a square follows from power: ${bytes[3]} bytes`)
+  const other = new ChunkView(written(out => encodeChunk(anyRun(new Random(3), 1000), out)))
+  const into = new Float64Array(1000)
+  for (const order of [[3], [1, 0, 2], [4, 3, 2, 1, 0], [2, 2, 1, 1]]) {
+    const fresh = new ChunkView(written(out => encodeChunk(run, out)))
+    for (const i of order) {
+      fresh.numbers(i, into)
+      t.equal(differsAt(into, run.columns[i]!.numbers!, 1000), -1, `column ${i} of ${order}`)
+      other.run()
+    }
+  }
+})
+
+t.test('nothing follows from a sibling in a packed chunk, or one with other rows', async t => {
+  const run = meterRun(500)
+  const packed = new ChunkView(written(out => encodeChunk(run, out, { cold: false })))
+  t.ok(packed.columns[1]!.bytes > 200)
+  const present = new Uint8Array(500).fill(1)
+  present[7] = 0
+  const sparse = run.columns.map((column, i) =>
+    i === 0
+      ? { ...column, present, count: 499, numbers: column.numbers!.filter((_, row) => row !== 7) }
+      : column
+  )
+  const view = new ChunkView(written(out => encodeChunk({ ...run, columns: sparse }, out)))
+  t.ok(view.columns[2]!.bytes > 200)
+})
+
 t.test('a version or codec that this varve does not know is refused by name', async t => {
   const bytes = exampleOf('chunk.ts')
   const version = bytes.slice()
@@ -166,7 +261,7 @@ t.test('a chunk of any damage throws VarveError at most, and never more than 409
   let refused = 0
   for (const seed of seeds(4000)) {
     const random = new Random(seed)
-    const run = anyRun(random, 1 + random.below(60))
+    const run = anyRun(random, 1 + random.below(100))
     const bytes = damage(
       written(out => encodeChunk(run, out, { cold: random.chance(0.6) })),
       random

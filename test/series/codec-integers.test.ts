@@ -4,6 +4,7 @@ import { ByteWriter } from '../../src/base/bytes.ts'
 import { Random } from '../../src/base/random.ts'
 import { BitReader, BitWriter, pack, unpack } from '../../src/series/bit-pack.ts'
 import { decodeIntegers, encodeIntegers } from '../../src/series/codec-integers.ts'
+import { findLadder, fromRungs, readLadder } from '../../src/series/codec-ladder.ts'
 import { decodePacked, encodePacked, packedCost } from '../../src/series/codec-packed.ts'
 import { decodeEntropy, encodeEntropy } from '../../src/series/entropy.ts'
 import { medianOf, noPlan, planEntropy } from '../../src/series/entropy-plan.ts'
@@ -19,7 +20,9 @@ const list = (values: ArrayLike<number>, n: number) => Array.from(values).slice(
 function anyIntegers(random: Random, n: number): Float64Array {
   const span = 2 ** random.below(49)
   const unit = random.pick([1, 1, 10, 1000])
-  const style = random.below(6)
+  const style = random.below(7)
+  const rung = 3 + random.unit() * random.pick([4, 100, 5000])
+  let height = 0
   const values = new Float64Array(n)
   let at = Math.floor(random.unit() * span)
   for (let i = 0; i < n; i++) {
@@ -28,6 +31,7 @@ function anyIntegers(random: Random, n: number): Float64Array {
     else if (style === 2) at = random.chance(0.02) ? Math.floor(random.unit() * span) : at + random.below(3)
     else if (style === 3) at = random.chance(0.01) ? -Math.floor(random.unit() * span) : random.below(5)
     else if (style === 4) at = i * 17
+    else if (style === 5) at = Math.round((height += random.below(7) - 3) * rung)
     else at = (i * i) % 2 ** 40
     if (Math.abs(at) > span) at = 0
     values[i] = at * (span < 2 ** 38 ? unit : 1)
@@ -49,6 +53,11 @@ t.test('every Example in the headers of the integer codecs reads back', async t 
   const counts = new Uint32Array(3)
   readCounts(counts, 3, 2, new BitReader(readerOf(exampleOf('entropy-table.ts'))))
   t.same(list(counts, 3), [1, 6, 2], 'entropy-table.ts')
+  const ladder = { shift: 0, step: 0, offset: 0 }
+  readLadder(readerOf(exampleOf('codec-ladder.ts')), ladder)
+  const rungs = Float64Array.from({ length: 6 }, (_, i) => i)
+  fromRungs(rungs, 6, ladder, 0, 1, 1)
+  t.same(list(rungs, 6), [0, 3, 7, 10, 14, 17], 'codec-ladder.ts')
   decodeIntegers(readerOf(exampleOf('codec-integers.ts')), 4, into)
   t.same(list(into, 4), [100, 110, 120, 130], 'codec-integers.ts')
 })
@@ -109,6 +118,44 @@ t.test('decodeIntegers(encodeIntegers(v)) gives back v, cold and packed, and rea
       if (from.left !== 0 || values.some((value, i) => value !== into[i]))
         t.fail(`VARVE_SEED=${seed} cold ${cold}`)
     }
+  }
+})
+
+t.test('findLadder() finds the steps of instruments, and rungs give back every value', async t => {
+  const ladder = { shift: 0, step: 0, offset: 0 }
+  let found = 0
+  for (const seed of seeds(400)) {
+    const random = new Random(seed)
+    const n = 40 + random.below(3000)
+    const step = 3 + random.unit() * random.pick([3, 100, 10_000])
+    const start = random.unit() * 1e6
+    let height = 0
+    const values = Float64Array.from(
+      { length: n },
+      (_, i) => Math.round(start + (height += i === 0 ? 0 : random.below(5) - 2) * step) - Math.round(start)
+    )
+    const rungs = values.slice()
+    if (!findLadder(rungs, n, ladder)) continue
+    found++
+    const steps = Math.abs(ladder.step / 2 ** ladder.shift - step)
+    if (steps > 0.6) t.fail(`VARVE_SEED=${seed}: step ${step} is taken for ${ladder.step}, ${ladder.shift}`)
+    fromRungs(rungs, n, ladder, 0, 1, 1)
+    if (rungs.some((value, i) => value !== values[i])) t.fail(`VARVE_SEED=${seed}: other values`)
+  }
+  t.ok(found > 300, `${found} of 400 were found`)
+})
+
+t.test('findLadder() leaves values alone that stand on none', async t => {
+  const random = new Random(3)
+  const ladder = { shift: 0, step: 0, offset: 0 }
+  const noise = Float64Array.from({ length: 500 }, (_, i) => (i === 0 ? 0 : random.below(1e6)))
+  const times = Float64Array.from({ length: 500 }, (_, i) => (i === 0 ? 0 : i * 4000 + random.below(300)))
+  const two = Float64Array.from({ length: 500 }, (_, i) => (i % 3 === 0 ? 0 : 77))
+  const far = Float64Array.of(0, 5, 11, 16, 2 ** 50)
+  for (const values of [noise, times, two, far]) {
+    const copy = values.slice()
+    t.equal(findLadder(copy, copy.length, ladder), false)
+    t.same(copy, values)
   }
 })
 

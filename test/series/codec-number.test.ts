@@ -35,7 +35,7 @@ import {
 function decodeBoth(bytes: Uint8Array, n: number, into: Float64Array) {
   const from = readerOf(bytes)
   const head = readNumberHead(from, n)
-  decodeNumbers(from, n, head, from.at - 8, into)
+  decodeNumbers(from, n, head, from.at - 8, into, () => into.subarray(0, 0))
   return { head, left: from.left }
 }
 
