@@ -181,4 +181,9 @@ function* checkNames({ mqtt, http, retention, ingest }: Config): Iterable<Confli
       yield { key: `ingest.topics[${i}].labels`, why: 'the label topic always holds the whole topic' }
     }
   }
+  for (const [i, rule] of ingest.precision.entries()) {
+    if (rule.timeStep === null && rule.decimals === null) {
+      yield { key: `ingest.precision[${i}]`, why: 'it must have time_step or decimals' }
+    }
+  }
 }

@@ -134,6 +134,19 @@ export function count(about: About<number> & { min: number; max: number }): Entr
   return entry(about, { form: 'number', bounds, parser: z.int().min(about.min).max(about.max) })
 }
 
+/** A whole number or one word that stands for none; the word is parsed to null. */
+export function countOr(
+  word: string,
+  about: About<number | string> & { min: number; max: number }
+): Entry<number | null> {
+  const whole = z.int().min(about.min).max(about.max)
+  return entry<number | null>(about, {
+    form: 'number',
+    bounds: `a whole number from ${about.min} to ${about.max}, or "${word}"`,
+    parser: z.union([whole, z.literal(word).transform(() => null)])
+  })
+}
+
 /** A port; 0 takes a free one. */
 export function port(about: About<number>): Entry<number> {
   return entry(about, {

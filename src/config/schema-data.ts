@@ -1,7 +1,19 @@
 // The entries of what goes in and out of the store: ingest, series, queries, the log.
 // Not here: how the entries are read (load.ts), what must hold between them (check.ts).
-import { templateFault } from './check-text.ts'
-import { choice, count, duration, flag, size, tables, text, textMap, texts } from './entry.ts'
+import { filterFault, regexFault, templateFault } from './check-text.ts'
+import {
+  choice,
+  count,
+  countOr,
+  duration,
+  durationOr,
+  flag,
+  size,
+  tables,
+  text,
+  textMap,
+  texts
+} from './entry.ts'
 
 export const ingest = {
   topics: tables({
@@ -104,6 +116,47 @@ export const ingest = {
     },
     what: 'What topics mean; the first that matches decides. Without any, every publish becomes series.',
     why: 'Zero configuration works; labels make it better.'
+  }),
+  precision: tables({
+    key: 'ingest.precision',
+    default: [],
+    rowsMax: 1000,
+    columns: {
+      match: text({
+        key: 'match',
+        default: '',
+        max: 1024,
+        valid: filterFault,
+        what: 'MQTT filter on the label topic, such as "site1/+/climate"; "" matches every group.',
+        why: 'What is written over HTTP has no topic: series names tell it apart.'
+      }),
+      series: text({
+        key: 'series',
+        default: '',
+        max: 1024,
+        valid: regexFault,
+        what: 'Anchored regular expression on the name of a series, such as "temp.*"; "" matches every one.',
+        why: 'A meter wants all of its digits, the thermometer in the same message does not.'
+      }),
+      timeStep: durationOr('exact', {
+        key: 'time_step',
+        default: 'exact',
+        min: '1ms',
+        max: '1h',
+        what: 'Times are cut down to multiples of this, in the whole group of a matching series.',
+        why: 'Jitter is the largest part of a sample on flash. Keep it below the interval of the device: what it dates within one step becomes one sample.'
+      }),
+      decimals: countOr('all', {
+        key: 'decimals',
+        default: 'all',
+        min: 0,
+        max: 15,
+        what: 'Numbers are rounded to this many decimal places; whole numbers, NaN and infinities stay as they are.',
+        why: 'The last digits of a sensor are noise, and each costs 3.3 bits a sample.'
+      })
+    },
+    what: 'Samples stored with less precision than they came with; the first that matches decides. Without any, every bit is kept.',
+    why: 'Lossless unless you say so: what is cut is gone before it is acknowledged.'
   }),
   fieldsMax: count({
     key: 'ingest.fields_max',

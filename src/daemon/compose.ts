@@ -377,18 +377,21 @@ class Daemon {
       stored: deadEntries.stored(),
       capacity: Math.max(1, capacity)
     })
-    const messages = new MessageSink(series, this.clock, {
+    const precision = policy.precisionRules(this.config)
+    const options = {
       deadLetters,
       rules: policy.topicRules(this.config),
       guard: new TimeGuard({ aheadUsMax: this.config.ingest.futureMax * 1000 }),
       limits: { ...INGEST_LIMITS, ...policy.ingestLimits(this.config) }
-    })
+    }
+    const messages = new MessageSink(series, this.clock, options, precision)
     const lines = new LineProtocolSink(
       series,
       engine.wal,
       gate,
       this.clock,
-      Math.max(4 << 20, this.config.memory.max * PENDING_SHARE)
+      Math.max(4 << 20, this.config.memory.max * PENDING_SHARE),
+      precision
     )
     return { deadLetters, messages, lines }
   }

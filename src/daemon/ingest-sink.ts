@@ -15,6 +15,7 @@ import type { LineSink, LineWriter, Precision, WriteOutcome } from '../http/line
 import type { Appender } from '../ingest/appender.ts'
 import { LineProtocol, refusalMessage } from '../ingest/line-protocol.ts'
 import { Mapper, type MapperOptions } from '../ingest/mapper.ts'
+import { PrecisionAppender, type PrecisionRule } from '../ingest/precision.ts'
 import type { Labels } from '../series/label.ts'
 import type { Kind } from '../series/sample.ts'
 import type { SeriesStore } from '../series/store.ts'
@@ -30,41 +31,49 @@ class ArrivalAppender implements Appender {
   /** The gateway's time of the message that is being stored, us. */
   nowUs = 0
   private readonly series: SeriesStore
+  /** Where rows go: the store, or what cuts them on the way there. */
+  private readonly inner: Appender
+  private readonly precision: PrecisionAppender | null
 
-  constructor(series: SeriesStore) {
+  constructor(series: SeriesStore, rules: readonly PrecisionRule[]) {
     this.series = series
+    this.precision = rules.length === 0 ? null : new PrecisionAppender(series, rules)
+    this.inner = this.precision ?? series
   }
 
   shape(name: string, labels: Labels, fields: readonly string[], kinds: readonly Kind[]): number {
-    return this.series.shape(name, labels, fields, kinds)
+    return this.inner.shape(name, labels, fields, kinds)
   }
 
   begin(shape: number, timeUs: number): void {
     if (timeUs === this.nowUs) {
+      const stepUs = this.precision === null ? 1 : this.precision.stepUsOf(shape)
+      const startUs = timeUs - (timeUs % stepUs)
       const newestUs = this.series.newestTimeUs(shape)
       // A clock that stepped back must not glue what follows to the old time: only near misses are moved.
-      if (newestUs >= timeUs && newestUs < timeUs + 1000) {
-        this.series.begin(shape, newestUs + 1)
+      if (newestUs >= startUs && newestUs < startUs + Math.max(1000, stepUs)) {
+        if (this.precision === null) this.series.begin(shape, newestUs + 1)
+        else this.precision.beginExact(shape, newestUs + 1)
         return
       }
     }
-    this.series.begin(shape, timeUs)
+    this.inner.begin(shape, timeUs)
   }
 
   get slots(): Float64Array {
-    return this.series.slots
+    return this.inner.slots
   }
 
   get at(): number {
-    return this.series.at
+    return this.inner.at
   }
 
   text(i: number, source: Uint8Array, start: number, end: number): void {
-    this.series.text(i, source, start, end)
+    this.inner.text(i, source, start, end)
   }
 
   end(): void {
-    this.series.end()
+    this.inner.end()
   }
 
   get pendingGroup(): number {
@@ -78,8 +87,14 @@ export class MessageSink implements PublishSink {
   private readonly appender: ArrivalAppender
   private readonly clock: Clock
 
-  constructor(series: SeriesStore, clock: Clock, options: Omit<MapperOptions, 'appender'>) {
-    this.appender = new ArrivalAppender(series)
+  /** @param precision  what is cut of rows; [] keeps them as they come */
+  constructor(
+    series: SeriesStore,
+    clock: Clock,
+    options: Omit<MapperOptions, 'appender'>,
+    precision: readonly PrecisionRule[]
+  ) {
+    this.appender = new ArrivalAppender(series, precision)
     this.clock = clock
     this.mapper = new Mapper({ ...options, appender: this.appender })
   }
@@ -104,9 +119,21 @@ export class LineProtocolSink implements LineSink {
   private readonly pendingBytesMax: number
   private waiting: PromiseWithResolvers<void> | null = null
 
-  /** @param pendingBytesMax  unsynced WAL bytes above which bodies are not read on */
-  constructor(series: SeriesStore, wal: Wal, gate: Gate, clock: Clock, pendingBytesMax: number) {
-    this.protocol = new LineProtocol(series)
+  /**
+   * @param pendingBytesMax  unsynced WAL bytes above which bodies are not read on
+   * @param precision        what is cut of rows; [] keeps them as they come
+   */
+  constructor(
+    series: SeriesStore,
+    wal: Wal,
+    gate: Gate,
+    clock: Clock,
+    pendingBytesMax: number,
+    precision: readonly PrecisionRule[]
+  ) {
+    this.protocol = new LineProtocol(
+      precision.length === 0 ? series : new PrecisionAppender(series, precision)
+    )
     this.series = series
     this.wal = wal
     this.gate = gate

@@ -9,6 +9,7 @@ import { httpHost, mqttHost } from '../config/check.ts'
 import type { Config } from '../config/schema.ts'
 import type { PaceOptions } from '../engine/sync-pace.ts'
 import type { IngestLimits } from '../ingest/limits.ts'
+import type { PrecisionRule } from '../ingest/precision.ts'
 import type { RuleOptions } from '../ingest/rule.ts'
 import type { QueryLimits } from '../query/limits.ts'
 import type { Tier } from '../rollup/tier.ts'
@@ -46,17 +47,33 @@ export function retentionPolicy({ retention }: Config): RetentionPolicy {
       keepUs: keepUs(rule.keep),
       spanUs: (rule.bucket ?? retention.bucket) * MS_US
     })
-    const pattern = rule.series === '' ? null : new RegExp(`^(?:${rule.series})$`, 'u')
-    return (name: string, labels: Labels, fields: readonly string[]) => {
-      const topic = labelValue(labels, 'topic')
-      if (rule.match !== '' && (topic === '' || !filterMatches(rule.match, topic))) return false
-      return pattern === null || fields.some(field => pattern.test(seriesName(name, field)))
-    }
+    const covers = coverageOf(rule)
+    return (name: string, labels: Labels, fields: readonly string[]) =>
+      fields.some(field => covers(name, labels, field))
   })
   return {
     classes,
     classify: (name, labels, fields) => tests.findIndex(test => test(name, labels, fields)) + 1
   }
+}
+
+/** Whether a rule is about a field: by the topic of its group, and by the name of its series. */
+function coverageOf({ match, series }: { readonly match: string; readonly series: string }) {
+  const pattern = series === '' ? null : new RegExp(`^(?:${series})$`, 'u')
+  return (name: string, labels: Labels, field: string): boolean => {
+    const topic = labelValue(labels, 'topic')
+    if (match !== '' && (topic === '' || !filterMatches(match, topic))) return false
+    return pattern === null || pattern.test(seriesName(name, field))
+  }
+}
+
+/** What is cut of samples; [] unless the owner asks for it. */
+export function precisionRules({ ingest }: Config): PrecisionRule[] {
+  return ingest.precision.map(row => ({
+    covers: coverageOf(row),
+    stepUs: (row.timeStep ?? 0) * MS_US || 1,
+    decimals: row.decimals
+  }))
 }
 
 /** Read anew at each use: series.max may be raised while running. */

@@ -48,6 +48,10 @@ t.test('checkConfig() refuses keys that are at odds, naming the key and its line
       ['mqtt.users[1].name:5']
     ],
     ['[[ingest.topics]]\nmatch = "a"\nlabels = { topic = "x" }', ['ingest.topics[0].labels:3']],
+    ['[[ingest.precision]]\nmatch = "a"', ['ingest.precision[0]:1']],
+    ['[[ingest.precision]]\ndecimals = 2\n[[ingest.precision]]\ntime_step = "10ms"', []],
+    ['[[ingest.precision]]\ndecimals = 16', ['ingest.precision[0].decimals:2']],
+    ['[[ingest.precision]]\ndecimals = "all"\ntime_step = "1us"', ['ingest.precision[0].time_step:3']],
     ['[rollup]\ntiers = []', []]
   ]
   for (const [text, expected] of cases) t.same(broken(text), expected, text)
