@@ -18,10 +18,31 @@ export const WINDOW_BYTES = 140
 
 const SLOTS_FIRST = 16
 
+/** The first index in [from, to) whose time is at or after `endUs`, or `to`; looks nearby first. */
+function firstFrom(times: Float64Array, from: number, to: number, endUs: number): number {
+  let low = from
+  let step = 8
+  while (low + step < to && times[low + step]! < endUs) {
+    low += step
+    step *= 2
+  }
+  let high = Math.min(to, low + step)
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (times[middle]! < endUs) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 export class Windows {
   private readonly stepUs: number
-  private readonly slots = new Map<number, number>()
+  /** The window of each slot. */
   private readonly indexes: number[] = []
+  /** By window, once windows came out of order; until then `indexes` ascend and are searched. */
+  private slots: Map<number, number> | null = null
+  /** The slot asked for last. */
+  private recent = 0
   private counts = new Float64Array(SLOTS_FIRST)
   private numbers = new Float64Array(SLOTS_FIRST)
   private sums = new Float64Array(SLOTS_FIRST)
@@ -43,6 +64,30 @@ export class Windows {
 
   /** Adds the samples of a column. */
   add(run: Run, column: Column): void {
+    if (column.present === null && column.numbers !== null) this.addFull(run, column, column.numbers)
+    else this.addSome(run, column)
+  }
+
+  /** Adds a column with a number in each row: rows of a window are found by their times alone. */
+  private addFull({ times, rows }: Run, column: Column, numbers: Float64Array): void {
+    for (let from = 0; from < rows; ) {
+      const window = Math.floor(times[from]! / this.stepUs)
+      const to = firstFrom(times, from + 1, rows, (window + 1) * this.stepUs)
+      let sum = 0
+      let min = Number.POSITIVE_INFINITY
+      let max = Number.NEGATIVE_INFINITY
+      for (let i = from; i < to; i++) {
+        const value = numbers[i]!
+        sum += value
+        if (value < min) min = value
+        if (value > max) max = value
+      }
+      this.fold(this.slot(window), column, from, to, times[from]!, times[to - 1]!, sum, min, max)
+      from = to
+    }
+  }
+
+  private addSome(run: Run, column: Column): void {
     const { times, rows } = run
     const { present, numbers } = column
     let slot = -1
@@ -150,12 +195,19 @@ export class Windows {
   }
 
   private slot(window: number): number {
-    const known = this.slots.get(window)
-    if (known !== undefined) return known
+    const known = this.find(window)
+    if (known >= 0) {
+      this.recent = known
+      return known
+    }
     const slot = this.indexes.length
     if (slot === this.counts.length) this.grow()
-    this.slots.set(window, slot)
+    if (this.slots === null && slot > 0 && window < this.indexes[slot - 1]!) {
+      this.slots = new Map(this.indexes.map((index, at) => [index, at]))
+    }
+    this.slots?.set(window, slot)
     this.indexes.push(window)
+    this.recent = slot
     this.mins[slot] = Number.POSITIVE_INFINITY
     this.maxs[slot] = Number.NEGATIVE_INFINITY
     this.firstTimes[slot] = Number.POSITIVE_INFINITY
@@ -163,6 +215,23 @@ export class Windows {
     this.firsts.push(null)
     this.lasts.push(null)
     return slot
+  }
+
+  /** The slot of a window, or -1. */
+  private find(window: number): number {
+    const { indexes, recent } = this
+    if (indexes[recent] === window) return recent
+    if (indexes[recent + 1] === window) return recent + 1
+    if (this.slots !== null) return this.slots.get(window) ?? -1
+    let low = 0
+    let high = indexes.length
+    if (high === 0 || window > indexes[high - 1]!) return -1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (indexes[middle]! < window) low = middle + 1
+      else high = middle
+    }
+    return indexes[low] === window ? low : -1
   }
 
   private grow(): void {
@@ -186,7 +255,7 @@ export class Windows {
     if (order === 'desc') sorted.reverse()
     const row: Row = { timeUs: 0, cells: functions.map(() => null) }
     for (const window of sorted) {
-      const slot = this.slots.get(window)!
+      const slot = this.find(window)
       row.timeUs = window * this.stepUs
       for (let i = 0; i < functions.length; i++) row.cells[i] = this.say(functions[i]!, slot)
       yield row

@@ -159,6 +159,9 @@ function decodeWhole(from: ByteReader, n: number): Texts {
   return { bytes, offsets }
 }
 
+/** A call costs more than copying this many bytes one by one. */
+const COPY_LOOP_MAX = 24
+
 /** The texts that indexes[0, n) name. */
 function spread(from: ByteReader, words: Texts, distinct: number, n: number): Texts {
   const offsets = new Uint32Array(n + 1)
@@ -171,11 +174,26 @@ function spread(from: ByteReader, words: Texts, distinct: number, n: number): Te
     offsets[i + 1] = total
   }
   const bytes = new Uint8Array(total)
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < n; ) {
     const word = indexes[i]!
-    bytes.set(words.bytes.subarray(words.offsets[word]!, words.offsets[word + 1]!), offsets[i]!)
+    const from = words.offsets[word]!
+    const to = words.offsets[word + 1]!
+    const at = offsets[i]!
+    if (to - from > COPY_LOOP_MAX) bytes.set(words.bytes.subarray(from, to), at)
+    else for (let k = from; k < to; k++) bytes[at + k - from] = words.bytes[k]!
+    let next = i + 1
+    while (next < n && indexes[next] === word) next++
+    repeat(bytes, at, to - from, offsets[next]!)
+    i = next
   }
   return { bytes, offsets }
+}
+
+/** Fills bytes up to `end` with copies of the `size` bytes at `at`, twice as many with each step. */
+function repeat(bytes: Uint8Array, at: number, size: number, end: number): void {
+  for (let filled = at + size; filled < end; filled = Math.min(end, 2 * filled - at)) {
+    bytes.copyWithin(filled, at, Math.min(filled, end - filled + at))
+  }
 }
 
 /**
