@@ -21,7 +21,14 @@ import { VarveError } from '../base/errors.ts'
 import { findLadder, fromRungs, type Ladder, readLadder, writeLadder } from './codec-ladder.ts'
 import { decodePacked, encodePacked, packedCost } from './codec-packed.ts'
 import { decodeEntropy, encodeEntropy } from './entropy.ts'
-import { type EntropyPlan, medianOf, noPlan, planEntropy, refineEntropy } from './entropy-plan.ts'
+import {
+  type EntropyPlan,
+  medianOf,
+  noPlan,
+  planContexts,
+  planEntropy,
+  refineEntropy
+} from './entropy-plan.ts'
 import { RunningSum } from './running-sum.ts'
 
 /** Values of one column may lie this far from its first. */
@@ -130,7 +137,11 @@ function cheapestOrder(n: number, cold: boolean): number {
       best = order
     }
   }
-  if (cold) refineEntropy(residuals[best]!, Math.max(1, best), n - Math.max(1, best), plans[best]!)
+  if (cold) {
+    const start = Math.max(1, best)
+    refineEntropy(residuals[best]!, start, n - start, plans[best]!)
+    planContexts(residuals[best]!, start, n - start, plans[best]!)
+  }
   return best
 }
 

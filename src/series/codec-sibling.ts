@@ -14,7 +14,7 @@
 import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 import { decodeIntegers, encodeIntegers, INTEGERS_MAX, spanFits } from './codec-integers.ts'
-import { addTerm, type Basis, FEATURES, planTerms, TERMS_MAX, type Term } from './sibling-plan.ts'
+import { addTerm, type Basis, FEATURES, featuresOf, planTerms, TERMS_MAX, type Term } from './sibling-plan.ts'
 
 /** Plain columns have depth 0, their followers 1, and so on. */
 export const DEPTH_MAX = 2
@@ -28,6 +28,7 @@ const PREDICTION_MAX = 2 ** 49
 interface HeldBasis extends Basis {
   column: number
   depth: number
+  features: readonly boolean[]
   readonly units: Float64Array
 }
 
@@ -47,12 +48,13 @@ export class Siblings {
   add(units: Float64Array, n: number, depth: number): void {
     if (depth >= DEPTH_MAX || this.count === BASES_MAX || n < ROWS_MIN) return
     const free = this.held[this.count]
-    const basis = free ?? { column: 0, depth: 0, units: new Float64Array(INTEGERS_MAX) }
+    const basis = free ?? { column: 0, depth: 0, features: [], units: new Float64Array(INTEGERS_MAX) }
     if (free === undefined) this.held.push(basis)
     this.count++
     basis.column = this.column
     basis.depth = depth
     basis.units.set(units.subarray(0, n))
+    basis.features = featuresOf(units, n)
   }
 
   bases(): readonly HeldBasis[] {

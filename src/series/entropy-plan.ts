@@ -1,6 +1,7 @@
 // How residuals would be coded by entropy.ts, and what that would cost: which centre, and how finely tokens
 // split the intervals around it. Costs come from histograms of tokens alone, so that orders and schedules are
-// compared without coding anything.
+// compared without coding anything. Where a residual tells of the next one (a load that is off stays off), tables
+// of their own after a smaller, the same or a larger one than usual cost less than one for all.
 //
 // Invariants: a plan holds for exactly the residuals that it was made for.
 // Not here: coding by a plan (entropy.ts), the tokens (entropy-token.ts).
@@ -13,6 +14,10 @@ export const TOKENS_MAX = 256
 /** Tables have 2^8 to 2^12 slots. */
 export const TABLE_BITS_MIN = 8
 export const TABLE_BITS_MAX = 12
+/** With contexts, so that all tables stay in the first level cache. */
+export const TABLE_BITS_CONTEXTS = 11
+/** After a token below the usual one, after that, after one above. */
+export const CONTEXTS = 3
 
 /** How a run of residuals would be coded, and what that costs. Filled by planEntropy(). */
 export interface EntropyPlan {
@@ -21,8 +26,11 @@ export interface EntropyPlan {
   split: number
   tokenMin: number
   tokens: number
+  /** The token, less tokenMin, below and above which contexts are; -1: there is one table. */
+  usual: number
 }
 
+const joint = Array.from({ length: CONTEXTS }, () => new Uint32Array(TOKENS_MAX))
 const fine = new Uint32Array(2 * TOKEN_ZERO)
 const coarse = new Uint32Array(2 * TOKEN_ZERO)
 /** The tokens that occur. */
@@ -32,15 +40,25 @@ const sample = new Float64Array(63)
 const LOG2 = Float64Array.from({ length: 4097 }, (_, n) => (n === 0 ? 0 : Math.log2(n)))
 
 /** The table for n residuals: a slot for each, about. */
-export function tableBitsFor(n: number): number {
+export function tableBitsFor(n: number, contexts = false): number {
   const bits = 32 - Math.clz32(Math.max(1, n - 1))
-  return Math.min(TABLE_BITS_MAX, Math.max(TABLE_BITS_MIN, bits))
+  return Math.min(contexts ? TABLE_BITS_CONTEXTS : TABLE_BITS_MAX, Math.max(TABLE_BITS_MIN, bits))
 }
 
-/** The bits that tokens counted in counts[low .. high] of one split cost, table and extra bits with them. */
-function histogramCost(counts: Uint32Array, low: number, high: number, split: number, n: number): number {
+/**
+ * The bits that n tokens counted in counts[low .. high] of one split cost, extra bits with them, and a table
+ * with counts of `mantissa` bits. @param token  the token that counts[0] is of
+ */
+function histogramCost(
+  counts: Uint32Array,
+  low: number,
+  high: number,
+  split: number,
+  token: number,
+  n: number,
+  mantissa = fineBits(tableBitsFor(n))
+): number {
   if (high - low >= TOKENS_MAX) return Number.POSITIVE_INFINITY
-  const mantissa = fineBits(tableBitsFor(n))
   let bits = n * LOG2[n]!
   let before = 0
   for (let at = low; at <= high; at++) {
@@ -48,7 +66,7 @@ function histogramCost(counts: Uint32Array, low: number, high: number, split: nu
     const exponent = 32 - Math.clz32(count)
     bits += countCost(exponent, before, mantissa)
     before = exponent
-    if (count > 0) bits += count * (tokenBits(at - TOKEN_ZERO, split) - LOG2[count]!)
+    if (count > 0) bits += count * (tokenBits(at + token, split) - LOG2[count]!)
   }
   return bits
 }
@@ -75,7 +93,7 @@ function tryCenter(values: Float64Array, from: number, n: number, center: number
     if (token < low) low = token
     if (token > high) high = token
   }
-  keepBetter(plan, histogramCost(fine, low, high, SPLIT_MAX, n), center, SPLIT_MAX, low, high)
+  keepBetter(plan, histogramCost(fine, low, high, SPLIT_MAX, -TOKEN_ZERO, n), center, SPLIT_MAX, low, high)
   let count = 0
   for (let at = low; at <= high; at++) if (fine[at]! > 0) used[count++] = at
   for (let split = SPLIT_MAX - 1; split >= 0; split--) {
@@ -87,7 +105,7 @@ function tryCenter(values: Float64Array, from: number, n: number, center: number
       const to = map[used[i]!]!
       coarse[to] = coarse[to]! + fine[used[i]!]!
     }
-    const bits = histogramCost(coarse, first, last, split, n)
+    const bits = histogramCost(coarse, first, last, split, -TOKEN_ZERO, n)
     keepBetter(plan, bits, center, split, first, last)
     coarse.fill(0, first, last + 1)
     // Past the best split it only gets worse.
@@ -110,11 +128,12 @@ function keepBetter(
   plan.split = split
   plan.tokenMin = low - TOKEN_ZERO
   plan.tokens = high - low + 1
+  plan.usual = -1
 }
 
 /** A plan that any other is better than. */
 export function noPlan(): EntropyPlan {
-  return { bits: Number.POSITIVE_INFINITY, center: 0, split: 0, tokenMin: 0, tokens: 0 }
+  return { bits: Number.POSITIVE_INFINITY, center: 0, split: 0, tokenMin: 0, tokens: 0, usual: -1 }
 }
 
 /** The median of values[from, from + n), n >= 1, or of an even sample of many. */
@@ -152,4 +171,49 @@ export function refineEntropy(values: Float64Array, from: number, n: number, pla
   let min = values[from]!
   for (let i = from + 1; i < from + n; i++) if (values[i]! < min) min = values[i]!
   if (min !== plan.center) tryCenter(values, from, n, min, plan)
+}
+
+/** Contexts must save this share: they decode more slowly. */
+const CONTEXTS_SAVE = 1 / 32
+/** What more than one table needs: fewer values a token are not worth them. */
+const CONTEXT_VALUES_MIN = 16
+const tokenAt = new Uint16Array(4096)
+
+/** Turns to contexts where they pay; `plan` is the best for values[from, from + n) without them. */
+export function planContexts(values: Float64Array, from: number, n: number, plan: EntropyPlan): void {
+  if (plan.tokens < 2 || n < CONTEXT_VALUES_MIN * plan.tokens || !Number.isFinite(plan.bits)) return
+  const { center, split, tokenMin, tokens } = plan
+  const direct = 1 << (split + 1)
+  const all = joint[0]!
+  for (let i = 0; i < n; i++) {
+    const x = values[from + i]! - center
+    const token = ((x >= -direct && x < direct ? x : tokenOf(x, split)) - tokenMin) | 0
+    tokenAt[i] = token
+    all[token]!++
+  }
+  let usual = 0
+  for (let at = 0; at < tokens; at++) if (all[at]! > all[usual]!) usual = at
+  all.fill(0, 0, tokens)
+  const sizes = [0, 0, 0]
+  let context = 1
+  for (let i = 0; i < n; i++) {
+    const token = tokenAt[i]!
+    joint[context]![token]!++
+    sizes[context]!++
+    context = contextAfter(token, usual)
+  }
+  let bits = 0
+  const mantissa = fineBits(tableBitsFor(n, true))
+  for (let context = 0; context < CONTEXTS; context++) {
+    bits += histogramCost(joint[context]!, 0, tokens - 1, split, tokenMin, sizes[context]!, mantissa)
+    joint[context]!.fill(0, 0, tokens)
+  }
+  if (bits > plan.bits * (1 - CONTEXTS_SAVE)) return
+  plan.bits = bits
+  plan.usual = usual
+}
+
+/** The context of what follows a token. */
+export function contextAfter(token: number, usual: number): number {
+  return token < usual ? 0 : token === usual ? 1 : 2
 }

@@ -28,10 +28,12 @@ export interface Term {
 export interface Basis {
   readonly column: number
   readonly units: Float64Array
+  /** Whether each feature is exact in all rows: featuresOf(). */
+  readonly features: readonly boolean[]
 }
 
 /** Changes looked at. */
-const PICKS = 160
+const PICKS = 128
 /** Levels and sums stay exact below this; a level below its root may be squared. */
 const EXACT_MAX = 2 ** 50
 const ROOT_MAX = 2 ** 25
@@ -82,8 +84,8 @@ function fill(candidate: Candidate, units: Float64Array, n: number, picks: numbe
   return some
 }
 
-/** Whether features of this basis are exact in all rows. */
-function fits(units: Float64Array, n: number, feature: number): boolean {
+/** Which features of a column's integers are exact in all rows. */
+export function featuresOf(units: Float64Array, n: number): boolean[] {
   const first = units[0]!
   let most = 0
   let total = 0
@@ -91,7 +93,7 @@ function fits(units: Float64Array, n: number, feature: number): boolean {
     most = Math.max(most, Math.abs(units[i]! - first))
     total += Math.abs(units[i]!)
   }
-  return feature === FEATURE.square ? most < ROOT_MAX : feature === FEATURE.sum ? total < EXACT_MAX : true
+  return [true, total < EXACT_MAX, most < ROOT_MAX]
 }
 
 function dot(a: Float64Array, b: Float64Array, picks: number): number {
@@ -183,12 +185,12 @@ export function planTerms(units: Float64Array, n: number, siblings: readonly Bas
   }
   let bits = bitsOf(target, picks)
   const candidates: Candidate[] = []
-  for (const { column, units } of siblings) {
+  for (const { column, units, features } of siblings) {
     for (let feature = 0; feature < FEATURES; feature++) {
       const candidate = candidateAt(candidates.length)
       candidate.column = column
       candidate.feature = feature
-      if (fits(units, n, feature) && fill(candidate, units, n, picks)) candidates.push(candidate)
+      if (features[feature] && fill(candidate, units, n, picks)) candidates.push(candidate)
     }
   }
   const chosen: Candidate[] = []

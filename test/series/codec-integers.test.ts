@@ -7,7 +7,7 @@ import { decodeIntegers, encodeIntegers } from '../../src/series/codec-integers.
 import { findLadder, fromRungs, readLadder } from '../../src/series/codec-ladder.ts'
 import { decodePacked, encodePacked, packedCost } from '../../src/series/codec-packed.ts'
 import { decodeEntropy, encodeEntropy } from '../../src/series/entropy.ts'
-import { medianOf, noPlan, planEntropy } from '../../src/series/entropy-plan.ts'
+import { medianOf, noPlan, planContexts, planEntropy } from '../../src/series/entropy-plan.ts'
 import { readCounts, writeCounts } from '../../src/series/entropy-table.ts'
 import { coarserTokens, TOKEN_ZERO, tokenBits, tokenLow, tokenOf } from '../../src/series/entropy-token.ts'
 import { RunningSum } from '../../src/series/running-sum.ts'
@@ -20,7 +20,8 @@ const list = (values: ArrayLike<number>, n: number) => Array.from(values).slice(
 function anyIntegers(random: Random, n: number): Float64Array {
   const span = 2 ** random.below(49)
   const unit = random.pick([1, 1, 10, 1000])
-  const style = random.below(7)
+  const style = random.below(8)
+  let on = false
   const rung = 3 + random.unit() * random.pick([4, 100, 5000])
   let height = 0
   const values = new Float64Array(n)
@@ -31,7 +32,10 @@ function anyIntegers(random: Random, n: number): Float64Array {
     else if (style === 2) at = random.chance(0.02) ? Math.floor(random.unit() * span) : at + random.below(3)
     else if (style === 3) at = random.chance(0.01) ? -Math.floor(random.unit() * span) : random.below(5)
     else if (style === 4) at = i * 17
-    else if (style === 5) at = Math.round((height += random.below(7) - 3) * rung)
+    else if (style === 5) {
+      if (random.chance(0.05)) on = !on
+      at = on ? 500 + random.below(4) : random.below(2)
+    } else if (style === 6) at = Math.round((height += random.below(7) - 3) * rung)
     else at = (i * i) % 2 ** 40
     if (Math.abs(at) > span) at = 0
     values[i] = at * (span < 2 ** 38 ? unit : 1)
@@ -187,6 +191,30 @@ t.test('encodeEntropy() comes within 4 % and 40 bytes of the entropy of its resi
     const size = written(out => encodeEntropy(values, 0, n, plan, out)).length
     if (size > entropy * 1.04 + 40) t.fail(`VARVE_SEED=${seed}: ${size} bytes, entropy ${entropy}`)
   }
+})
+
+t.test('what tells of the next residual is not paid for twice', async t => {
+  const random = new Random(4)
+  let on = false
+  const n = 4096
+  const values = Float64Array.from({ length: n }, () => {
+    if (random.chance(0.01)) on = !on
+    return on ? random.below(8) - 8 : 0
+  })
+  const plan = noPlan()
+  planEntropy(values, 0, n, 0, plan)
+  const alone = written(out => encodeEntropy(values, 0, n, plan, out))
+  planContexts(values, 0, n, plan)
+  t.ok(plan.usual >= 0, 'contexts are chosen')
+  const together = written(out => encodeEntropy(values, 0, n, plan, out))
+  t.ok(together.length < alone.length * 0.85, `${together.length} bytes instead of ${alone.length}`)
+  const into = new Float64Array(n)
+  decodeEntropy(readerOf(together), into, 0, n)
+  t.same(into, values)
+  const noise = Float64Array.from({ length: n }, () => random.below(16))
+  planEntropy(noise, 0, n, 8, plan)
+  planContexts(noise, 0, n, plan)
+  t.equal(plan.usual, -1, 'noise has one table')
 })
 
 t.test('a regular series costs a few bytes however long it is', async t => {
