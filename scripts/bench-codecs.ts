@@ -2,7 +2,7 @@
 //
 // Usage: node scripts/bench-codecs.ts [--data DIR] [--generated] [--rows N] [--devices N] [--packed]
 //   --data DIR   the sets of a directory; --generated  the generated ones
-//   --rows N     rows in a chunk, 1 to 4096 (default: 800 for the standard workload, 4096 for sets)
+//   --rows N     rows in a chunk, 1 to 4096 (default: 800 for the standard workload, 4096 packed and for sets)
 //   --packed     no cold stage: without entropy coder and zstd
 //
 // On the standard workload also what windows cost: answered from the heads of chunks alone, and of five
@@ -10,7 +10,7 @@
 //
 // Guards, exit 1 when one fails: every chunk comes back bit for bit; on the standard workload, cold, in chunks of
 // 800 rows or more, at most 0.8 bytes per sample, all in, and 1,000 M samples/s from heads; a set decodes at
-// 50 M samples/s, the standard workload packed at 200 M. Strings are not held to a speed.
+// 50 M samples/s, the standard workload, packed, in chunks of 4096 rows, at 200 M. Strings are held to no speed.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { ByteWriter } from '../src/base/bytes.ts'
@@ -82,7 +82,7 @@ function main(): void {
   })
   const cold = !values.packed
   const standard = values.data === undefined && !values.generated
-  const rows = Number(values.rows ?? (standard ? 800 : 4096))
+  const rows = Number(values.rows ?? (standard && cold ? 800 : 4096))
   console.log(`machine: ${cpus().length} x ${cpus()[0]?.model}, node ${process.version}, ${process.arch}`)
   console.log(`chunks of ${rows} rows, ${cold ? 'cold' : 'packed'}; encode and decode in million samples/s`)
   console.log(
@@ -102,7 +102,8 @@ function main(): void {
     const texts = set.groups.some(({ run }) => run.columns.some(({ kind }) => kind >= KIND.string))
     if (cold && !texts) judge(`${set.name}: decoded`, decoded, '>=', DECODE_COLD_MIN, ' M/s')
     if (!standard || rows < 800) continue
-    if (!cold) judge(`${set.name}: decoded, packed`, decoded, '>=', DECODE_PACKED_MIN, ' M/s')
+    if (!cold && rows === 4096)
+      judge(`${set.name}: decoded, packed`, decoded, '>=', DECODE_PACKED_MIN, ' M/s')
     const windows = measureWindows(rows, cold)
     console.log(`windows of five minutes over decoded chunks: ${windows.decoded.toFixed(0)} M samples/s`)
     judge('windows from heads', windows.heads, '>=', HEADS_MIN, ' M/s')

@@ -32,8 +32,10 @@ export interface Basis {
   readonly features: readonly boolean[]
 }
 
-/** Changes looked at. */
-const PICKS = 128
+/** Changes looked at: one of sixteen rows, but not fewer than this. */
+const PICKS_MIN = 96
+const PICKS_SHARE = 1 / 16
+const PICKS_MAX = 256
 /** Levels and sums stay exact below this; a level below its root may be squared. */
 const EXACT_MAX = 2 ** 50
 const ROOT_MAX = 2 ** 25
@@ -42,9 +44,9 @@ const BITS_WORTH = 0.2
 /** Slopes this close to a whole number are that number: integers of one scale add up exactly. */
 const SNAP = 0.01
 
-const target = new Float64Array(PICKS)
-const rest = new Float64Array(PICKS)
-const attempt = new Float64Array(PICKS)
+const target = new Float64Array(PICKS_MAX)
+const rest = new Float64Array(PICKS_MAX)
+const attempt = new Float64Array(PICKS_MAX)
 /** Changes of each candidate, and the same without what is chosen already. */
 let changes: Float64Array[] = []
 let bare: Float64Array[] = []
@@ -58,8 +60,8 @@ interface Candidate {
 
 function candidateAt(index: number): Candidate {
   if (index >= changes.length) {
-    changes = [...changes, new Float64Array(PICKS)]
-    bare = [...bare, new Float64Array(PICKS)]
+    changes = [...changes, new Float64Array(PICKS_MAX)]
+    bare = [...bare, new Float64Array(PICKS_MAX)]
   }
   return { column: 0, feature: 0, changes: changes[index]!, bare: bare[index]! }
 }
@@ -177,7 +179,7 @@ const snapped = (slope: number) => {
  * @param units  the column, whole numbers below 2^52
  */
 export function planTerms(units: Float64Array, n: number, siblings: readonly Basis[]): Term[] {
-  const picks = Math.min(PICKS, n - 1)
+  const picks = Math.min(PICKS_MAX, n - 1, Math.max(PICKS_MIN, Math.floor(n * PICKS_SHARE)))
   for (let k = 0; k < picks; k++) {
     const row = rowOf(k, picks, n)
     target[k] = units[row]! - units[row - 1]!
