@@ -11,6 +11,7 @@
 // Invariants: a column that follows from siblings is at most DEPTH_MAX columns away from plain ones, so what
 // one column costs to read is bounded; bits pass unchanged.
 // Not here: the heads around it (codec-column.ts), the siblings' values while reading (sibling-cache.ts).
+import { assert } from '../base/assert.ts'
 import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 import { decodeIntegers, encodeIntegers, INTEGERS_MAX, spanFits } from './codec-integers.ts'
@@ -154,7 +155,7 @@ export function decodeSibling(
   unitsOf: UnitsOf,
   into: Float64Array
 ): void {
-  if (level > DEPTH_MAX) damaged(from, 'too many siblings follow each other')
+  assert(level <= DEPTH_MAX, 'chunk-view.ts has bounded how columns follow each other')
   const sum = sums[level++]!
   try {
     sum.fill(0, 0, n)

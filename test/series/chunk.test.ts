@@ -229,6 +229,40 @@ t.test('columns that follow from siblings cost little, and read alone, in any or
   }
 })
 
+t.test('a chunk whose columns follow themselves, or each other too deep, is refused', async t => {
+  const random = new Random(2)
+  const rows = 300
+  let watts = 100
+  const fields = Array.from({ length: 5 }, () => new Float64Array(rows))
+  const totals = [0, 0, 0, 0]
+  for (let row = 0; row < rows; row++) {
+    fields[0]![row] = watts = Math.max(0, watts + random.below(21) - 10)
+    // Each is the sum of the one before.
+    for (let i = 1; i < 5; i++) fields[i]![row] = totals[i - 1] = totals[i - 1]! + fields[i - 1]![row]!
+  }
+  const times = Float64Array.from({ length: rows }, (_, row) => row * 1e6)
+  const columns = fields.map((numbers, field) => {
+    return { field, kind: KIND.number, present: null, count: rows, numbers, texts: null }
+  })
+  const bytes = written(out => encodeChunk({ rows, times, columns }, out))
+  t.equal(difference({ rows, times, columns }, readAll(bytes)), null)
+  // One term of slope 1 each: count 1, column and feature, float32 1.
+  const terms: number[] = []
+  for (let at = 0; at + 6 <= bytes.length; at++) {
+    const one = bytes[at] === 1 && bytes[at + 2] === 0 && bytes[at + 3] === 0
+    if (one && bytes[at + 4] === 0x80 && bytes[at + 5] === 0x3f) terms.push(at + 1)
+  }
+  t.ok(terms.length >= 2, 'energy follows power')
+  const patched = (changes: [number, number][]) => {
+    const copy = bytes.slice()
+    for (const [at, value] of changes) copy[at] = value
+    return () => new ChunkView(copy)
+  }
+  t.throws(patched([[terms[0]!, 4 + 1]]), { code: 'VARVE_CHUNK', message: /no such sibling/ })
+  const chain = terms.map((at, i): [number, number] => [at, i * 4 + 1])
+  t.throws(patched(chain), { code: 'VARVE_CHUNK', message: /too many siblings/ })
+})
+
 t.test('nothing follows from a sibling in a packed chunk, or one with other rows', async t => {
   const run = meterRun(500)
   const packed = new ChunkView(written(out => encodeChunk(run, out, { cold: false })))
