@@ -20,7 +20,7 @@ import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 import { findLadder, fromRungs, type Ladder, readLadder, writeLadder } from './codec-ladder.ts'
 import { decodePacked, encodePacked, packedCost } from './codec-packed.ts'
-import { decodeEntropy, encodeEntropy } from './entropy.ts'
+import { encodeEntropy } from './entropy.ts'
 import {
   type EntropyPlan,
   medianOf,
@@ -29,6 +29,7 @@ import {
   planEntropy,
   refineEntropy
 } from './entropy-plan.ts'
+import { decodeEntropy } from './entropy-read.ts'
 import { RunningSum } from './running-sum.ts'
 
 /** Values of one column may lie this far from its first. */

@@ -195,7 +195,8 @@ export function findLadder(values: Float64Array, n: number, ladder: Ladder): boo
     const unit = POWERS_OF_2[shift]!
     const step = Math.round(exact * unit)
     const top = rungs[distinct - 1]! * step
-    if (top >= PRODUCT_MAX || sorted[distinct - 1]! * unit >= PRODUCT_MAX) return false
+    const span = sorted[distinct - 1]! - sorted[0]!
+    if (top >= PRODUCT_MAX || span * unit >= PRODUCT_MAX) return false
     const offset = offsetOf(distinct, step, unit)
     if (offset < 0) continue
     return climb(values, n, distinct, ladder, shift, step, offset)

@@ -214,6 +214,17 @@ export function planContexts(values: Float64Array, from: number, n: number, plan
 }
 
 /** The context of what follows a token. */
-export function contextAfter(token: number, usual: number): number {
+function contextAfter(token: number, usual: number): number {
   return token < usual ? 0 : token === usual ? 1 : 2
+}
+
+/**
+ * Says in `after` which table follows each token: multiples of `unit`, all 0 when `usual` is -1.
+ * @returns the table of the first token
+ */
+export function layTables(after: Uint16Array, tokens: number, usual: number, unit: number): number {
+  for (let token = 0; token < tokens; token++) {
+    after[token] = usual < 0 ? 0 : contextAfter(token, usual) * unit
+  }
+  return usual < 0 ? 0 : unit
 }

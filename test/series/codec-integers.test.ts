@@ -6,8 +6,9 @@ import { BitReader, BitWriter, pack, unpack } from '../../src/series/bit-pack.ts
 import { decodeIntegers, encodeIntegers } from '../../src/series/codec-integers.ts'
 import { findLadder, fromRungs, readLadder } from '../../src/series/codec-ladder.ts'
 import { decodePacked, encodePacked, packedCost } from '../../src/series/codec-packed.ts'
-import { decodeEntropy, encodeEntropy } from '../../src/series/entropy.ts'
+import { encodeEntropy } from '../../src/series/entropy.ts'
 import { medianOf, noPlan, planContexts, planEntropy } from '../../src/series/entropy-plan.ts'
+import { decodeEntropy } from '../../src/series/entropy-read.ts'
 import { readCounts, writeCounts } from '../../src/series/entropy-table.ts'
 import { coarserTokens, TOKEN_ZERO, tokenBits, tokenLow, tokenOf } from '../../src/series/entropy-token.ts'
 import { RunningSum } from '../../src/series/running-sum.ts'
@@ -22,7 +23,7 @@ function anyIntegers(random: Random, n: number): Float64Array {
   const unit = random.pick([1, 1, 10, 1000])
   const style = random.below(8)
   let on = false
-  const rung = 3 + random.unit() * random.pick([4, 100, 5000])
+  const rung = 3 + random.unit() * random.pick([4, 100, 5000, 2 ** 24])
   let height = 0
   const values = new Float64Array(n)
   let at = Math.floor(random.unit() * span)
