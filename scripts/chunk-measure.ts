@@ -45,8 +45,12 @@ function check(run: Run, view: ChunkView): boolean {
     if (column.present?.some((bit, row) => bit !== present[row])) sound = false
     if (column.texts !== null) {
       const texts = view.texts(i)
-      if (Buffer.compare(texts.bytes, column.texts.bytes) !== 0) sound = false
-      if (texts.offsets.some((offset, at) => offset !== column.texts!.offsets[at])) sound = false
+      // Those of a part of a run begin anywhere.
+      const { bytes, offsets } = column.texts
+      const begin = offsets[0]!
+      const own = bytes.subarray(begin, offsets[column.count])
+      if (Buffer.compare(texts.bytes, own) !== 0) sound = false
+      if (texts.offsets.some((offset, at) => offset !== offsets[at]! - begin)) sound = false
       return
     }
     view.numbers(i, numbers)
