@@ -1,271 +1,158 @@
-// How fast the broker alone takes and delivers messages: a sink that keeps nothing, a gate that is always
-// open, pre-encoded packets over loopback, against mosquitto in the same run on the same work.
+// How fast the broker alone takes and delivers messages, and what one message of one of 500 connections
+// costs, beside mosquitto in the same run on the same work.
 //
-//   node scripts/bench-broker.ts [--seconds=3] [--connections=50] [--only=fast|aedes|mosquitto] [--profile]
+//   node scripts/bench-broker.ts [--only varve,aedes,daemon,mosquitto] [--rows flood,single] [--seconds 3]
+//                                [--connections 50] [--single 500] [--rate 20000] [--profile DIR]
+//                                [--program source|binary] [--dir DIR] [--varve "--flag value"]
 //
-// The load generator runs in a process of its own and shares the machine with the broker, so rates are of
-// both together; compare rows of one run. CPU per message is of the broker's process alone.
-// Bound: 50,000 messages/s of QoS 0 with one subscriber on '#' (exit code 1 below it).
-import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
-import { cpus, tmpdir } from 'node:os'
+// varve: the broker with a sink that keeps nothing and a gate that is always open; aedes: the same without the
+// fast path; daemon: all of `varve serve`, which acknowledges after the sync. mosquitto keeps its defaults but
+// for bounds on what is queued: it acknowledges before it writes anything, and never syncs.
+// The load runs in processes of its own and shares the machine with the broker: compare rows of one run. CPU
+// is of the broker's process alone. `busy` is the share of time in which a process was not idle: the one near
+// 100 % was the limit.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import mqttPacket from 'mqtt-packet'
-import { systemClock } from '../src/base/clock.ts'
-import { Broker } from '../src/broker/server.ts'
+import { brokerLimits } from '../src/broker/limits.ts'
+import { benchArguments } from './bench-arguments.ts'
+import { binaries, startMosquitto, usage } from './bench-peers.ts'
+import { judge, printHead, printTable, round } from './bench-report.ts'
+import { type RunningBroker, startAlone } from './broker-alone.ts'
+import { payload, runFlood } from './broker-flood.ts'
+import { runLoad } from './mqtt-load.ts'
+import { startVarve } from './varve-process.ts'
 
-const boundPerSecond = 50_000
-const payload =
-  '{"temperature":21.4,"humidity":40.1,"battery":3011,"power":12.25,"count":123456,"state":"on!!!"}'
+const bound = { deliveredPerS: 100_000, cpuOfMosquitto: 2 }
 
-interface Load {
-  port: number
-  qos: 0 | 1
-  subscribers: number
-  connections: number
-  seconds: number
+/** Rows of the flood. */
+const floods = [
+  { qos: 0, subscribers: 0, slow: 0, window: 5000 },
+  { qos: 1, subscribers: 0, slow: 0, window: 5000 },
+  { qos: 0, subscribers: 1, slow: 0, window: 5000 },
+  { qos: 1, subscribers: 1, slow: 0, window: 5000 },
+  { qos: 0, subscribers: 100, slow: 0, window: 100 },
+  { qos: 0, subscribers: 100, slow: 1, window: 100 }
+] as const
+
+const known = ['varve', 'aedes', 'daemon', 'mosquitto'] as const
+type Name = (typeof known)[number]
+type Row = Record<string, string | number>
+
+const args = benchArguments(known, ['seconds', 'connections', 'single', 'rate'], ['rows', 'profile', 'flood'])
+const seconds = args.number('seconds', 3)
+const connections = args.number('connections', 50)
+const single = args.number('single', 500)
+const rate = args.number('rate', 20_000)
+const rows = (args.text('rows') ?? 'flood,single').split(',')
+const only = args.text('flood')?.split(',')
+let started = 0
+
+const percent = (share: number) => `${(100 * share).toFixed(0)} %`
+
+async function start(name: Name): Promise<RunningBroker> {
+  if (name === 'mosquitto') return startMosquitto(join(args.dir, `mosquitto-${started++}`))
+  if (name !== 'daemon') return startAlone(name === 'varve', args.text('profile'))
+  const { program, flags, dir } = args
+  const varve = await startVarve({ program, dataDir: join(dir, `varve-${started++}`), flags })
+  return { pid: varve.pid, port: varve.mqttPort, stop: () => varve.stop() }
 }
 
-interface Outcome {
-  published: number
-  acked: number
-  delivered: number
-  seconds: number
-}
-
-function flag(name: string, otherwise: number): number {
-  const found = process.argv.find(arg => arg.startsWith(`--${name}=`))
-  return found === undefined ? otherwise : Number(found.slice(name.length + 3))
-}
-
-function encode(packet: object): Buffer {
-  return mqttPacket.generate(packet as never)
-}
-
-async function open(port: number, clientId: string): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-  await once(socket, 'connect')
-  socket.write(
-    encode({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId, clean: true, keepalive: 0 })
-  )
-  await once(socket, 'data')
-  return socket
-}
-
-/** Counts whole packets of one size that a socket receives. */
-function count(socket: Socket, packetBytes: number, add: (n: number) => void): void {
-  let rest = 0
-  socket.on('data', chunk => {
-    rest += chunk.length
-    const whole = Math.floor(rest / packetBytes)
-    rest -= whole * packetBytes
-    add(whole)
-  })
-}
-
-function lastAnswer(socket: Socket): Promise<void> {
-  socket.write(Buffer.from([0xc0, 0]))
-  return new Promise(resolve => {
-    socket.on('data', chunk => {
-      if ((chunk as Buffer).at(-2) === 0xd0 || chunk.length === 1) resolve()
-    })
-  })
-}
-
-/** Publishes as fast as sockets take it, QoS 1 with at most 500 unacknowledged a connection. */
-async function generate(load: Load): Promise<Outcome> {
-  const outcome: Outcome = { published: 0, acked: 0, delivered: 0, seconds: 0 }
-  const topic = 'site1/dev00/telemetry'
-  const delivery = encode({ cmd: 'publish', topic, payload, qos: 0 })
-  for (let i = 0; i < load.subscribers; i++) {
-    const socket = await open(load.port, `sub${i}`)
-    socket.write(encode({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: '#', qos: 0 }] }))
-    await once(socket, 'data')
-    count(socket, delivery.length, n => {
-      outcome.delivered += n
-    })
-  }
-  const batch = 100
-  const publishers: Socket[] = []
-  let running = true
-  for (let i = 0; i < load.connections; i++) publishers.push(await open(load.port, `pub${i}`))
-  const started = performance.now()
-  for (const [i, socket] of publishers.entries()) {
-    const own = topic.replace('00', String(i).padStart(2, '0'))
-    const packets = Array.from({ length: batch }, (_, n) =>
-      encode({ cmd: 'publish', topic: own, payload, qos: load.qos, messageId: n + 1 })
-    )
-    const bytes = Buffer.concat(packets)
-    let unacked = 0
-    const pump = (): void => {
-      while (running && (load.qos === 0 || unacked <= 400)) {
-        outcome.published += batch
-        unacked += batch
-        if (!socket.write(bytes)) return
-      }
-    }
-    socket.on('drain', pump)
-    if (load.qos === 1) {
-      count(socket, 4, n => {
-        outcome.acked += n
-        unacked -= n
-        pump()
-      })
-    }
-    setImmediate(pump)
-  }
-  await new Promise(resolve => setTimeout(resolve, load.seconds * 1000))
-  running = false
-  // What lies in socket buffers is not handled yet: a PINGREQ is answered after everything before it.
-  await Promise.all(publishers.map(socket => lastAnswer(socket)))
-  outcome.seconds = (performance.now() - started) / 1000
-  for (const socket of publishers) socket.destroy()
-  return outcome
-}
-
-/** The varve broker in a process of its own, so that its CPU is its own. */
-async function serve(): Promise<void> {
-  const gate = { syncedGroup: 0, pendingBytes: 0, onSynced() {}, onFailed() {}, note() {} }
-  const broker = await Broker.open({
-    clock: systemClock,
-    sink: { publish: () => 0 },
-    gate,
-    retained: null,
-    auth: { allowAnonymous: true, users: [] },
-    listen: [{ transport: 'tcp', host: '127.0.0.1', port: 0 }],
-    fastPath: process.argv.includes('--no-fast-path') === false,
-    sysMs: 0,
-    version: 'bench',
-    log: { info() {}, warn() {} }
-  })
-  process.on('message', () => process.send!(broker.stats))
-  process.send!(broker.listeners[0]!.port)
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-function peakMegabytes(pid: number): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
-}
-
-async function startVarve(fastPath: boolean): Promise<{ child: ChildProcess; port: number }> {
-  const profile = process.argv.includes('--profile') ? ['--cpu-prof', '--cpu-prof-dir=.cache'] : []
-  const child = fork(import.meta.filename, ['--serve', ...(fastPath ? [] : ['--no-fast-path'])], {
-    execArgv: profile
-  })
-  const [port] = (await once(child, 'message')) as [number]
-  return { child, port }
-}
-
-async function startMosquitto(): Promise<{ child: ChildProcess; port: number } | null> {
-  const path = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find(file => existsSync(file))
-  if (path === undefined) return null
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  const config = join(mkdtempSync(join(tmpdir(), 'bench-')), 'mosquitto.conf')
-  writeFileSync(
-    config,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n`
-  )
-  const child = spawn(path, ['-c', config], { stdio: 'ignore' })
-  for (let i = 0; i < 100; i++) {
-    const socket = connect({ port, host: '127.0.0.1' })
-    const ok = await new Promise<boolean>(resolve => {
-      socket.on('connect', () => resolve(true))
-      socket.on('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (ok) return { child, port }
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-  child.kill()
-  return null
-}
-
-async function measure(name: string, child: ChildProcess, load: Load): Promise<number> {
-  const before = cpuSeconds(child.pid!)
-  const generator = fork(import.meta.filename, ['--generate', JSON.stringify(load)])
-  const [outcome] = (await once(generator, 'message')) as [Outcome]
-  const cpu = cpuSeconds(child.pid!) - before
-  generator.kill()
-  const handled =
-    load.qos === 1 ? outcome.acked : load.subscribers > 0 ? outcome.delivered : outcome.published
-  const rate = handled / outcome.seconds
-  const perMessage = (cpu / handled) * 1e6
-  console.log(
-    `${name.padEnd(22)} QoS ${load.qos}  ${String(load.subscribers).padStart(3)} subscribers  ` +
-      `${Math.round(rate).toLocaleString('en').padStart(10)} messages/s  ${perMessage.toFixed(2).padStart(6)} us CPU  ` +
-      `${Math.round(peakMegabytes(child.pid!))} MB peak` +
-      (load.subscribers > 0
-        ? `  delivered ${((100 * outcome.delivered) / (outcome.published * load.subscribers)).toFixed(0)} %`
-        : '')
-  )
-  return rate
-}
-
-async function main(): Promise<void> {
-  const connections = flag('connections', 50)
-  const seconds = flag('seconds', 3)
-  console.log(`machine: ${cpus().length} x ${cpus()[0]!.model}, node ${process.version}`)
-  console.log(
-    `workload: ${connections} connections, ${payload.length}-byte JSON, ${seconds} s a row, loopback`
-  )
-  let bounded = 0
-  const rows = [
-    { qos: 0, subscribers: 0 },
-    { qos: 1, subscribers: 0 },
-    { qos: 0, subscribers: 1 },
-    { qos: 1, subscribers: 1 }
-  ] as const
-  const only = process.argv.find(arg => arg.startsWith('--only='))
-  const ways = [true, false].filter(
-    way => only === undefined || only === (way ? '--only=fast' : '--only=aedes')
-  )
-  for (const fastPath of ways) {
-    for (const row of rows) {
-      const { child, port } = await startVarve(fastPath)
-      const rate = await measure(fastPath ? 'varve' : 'varve, all via aedes', child, {
-        ...row,
-        connections,
-        seconds,
-        port
-      })
-      if (fastPath && row.qos === 0 && row.subscribers === 1) bounded = rate
-      child.kill('SIGINT')
-      await once(child, 'exit')
+async function flood(name: Name, row: (typeof floods)[number]): Promise<{ row: Row; deliveredPerS: number }> {
+  const running = await start(name)
+  const before = usage(running.pid)
+  const outcome = await runFlood(running.pid, { port: running.port, connections, seconds, ...row })
+  const after = usage(running.pid)
+  await running.stop()
+  const { deliveredPerS, busy, published } = outcome
+  const isHeard = row.subscribers > 0
+  return {
+    deliveredPerS,
+    row: {
+      broker: name,
+      QoS: row.qos,
+      subscribers: row.slow > 0 ? `${row.subscribers} (${row.slow} slow)` : row.subscribers,
+      'messages/s': round(outcome.handledPerS),
+      'delivered/s': isHeard ? round(deliveredPerS) : '-',
+      'least share': isHeard ? percent(outcome.deliveredMin) : '-',
+      'CPU us a message': round(((after.cpuS - before.cpuS) / published) * 1e6),
+      'peak MB': round(after.rssPeakMb),
+      'busy broker': percent(busy.broker),
+      publishers: percent(busy.publishers),
+      listeners: isHeard ? percent(busy.subscribers) : '-'
     }
   }
-  for (const row of only === undefined || only === '--only=mosquitto' ? rows : []) {
-    const peer = await startMosquitto()
-    if (peer === null) {
-      console.log('mosquitto is not installed: not measured')
-      break
-    }
-    await measure('mosquitto', peer.child, { ...row, connections, seconds, port: peer.port })
-    peer.child.kill()
-    await once(peer.child, 'exit')
-  }
-  if (!ways.includes(true)) return
-  console.log(
-    `bound: QoS 0 with one subscriber on '#' >= ${boundPerSecond.toLocaleString('en')} messages/s: ` +
-      (bounded >= boundPerSecond ? 'kept' : 'BROKEN')
-  )
-  process.exitCode = bounded >= boundPerSecond ? 0 : 1
 }
 
-if (process.argv.includes('--serve')) {
-  process.on('SIGINT', () => process.exit(0))
-  await serve()
-} else if (process.argv.includes('--generate')) {
-  const load = JSON.parse(process.argv[process.argv.indexOf('--generate') + 1]!) as Load
-  process.send!(await generate(load))
-} else {
-  await main()
+/** Connections that send one message at a time. `perS` 0: as many as are acknowledged. */
+async function singles(
+  name: Name,
+  running: RunningBroker,
+  perS: number
+): Promise<{ row: Row; cpuUs: number }> {
+  const before = usage(running.pid)
+  const load = { port: running.port, connections: single, window: 1, seconds: 2 * seconds }
+  const outcome = await runLoad(perS === 0 ? load : { ...load, rate: perS })
+  const cpuUs = ((usage(running.pid).cpuS - before.cpuS) / outcome.acked) * 1e6
+  if (outcome.fault !== null) throw new Error(`Cannot measure ${name}: ${outcome.fault}`)
+  const row = {
+    broker: name,
+    asked: perS === 0 ? 'all' : `${round(perS)}/s`,
+    'messages/s': round(outcome.acked / outcome.seconds),
+    'CPU us a message': round(cpuUs),
+    'ack ms p50': round(outcome.ackMs.p50),
+    p99: round(outcome.ackMs.p99)
+  }
+  return { row, cpuUs }
 }
+
+async function measureFloods(names: readonly Name[]): Promise<void> {
+  const table: Row[] = []
+  let delivered = 0
+  for (const name of names) {
+    for (const one of floods.filter((_, i) => only === undefined || only.includes(String(i)))) {
+      if (name === 'daemon' || (name === 'aedes' && one.subscribers > 1)) continue
+      const { row, deliveredPerS } = await flood(name, one)
+      table.push(row)
+      if (name === 'varve' && one.qos === 0 && one.subscribers === 1) delivered = deliveredPerS
+    }
+  }
+  printTable(table)
+  if (!names.includes('varve')) return
+  judge("varve delivered to one QoS 0 subscriber on '#', messages/s", delivered, '>=', bound.deliveredPerS)
+}
+
+async function measureSingles(names: readonly Name[]): Promise<void> {
+  const table: Row[] = []
+  const cost = new Map<string, number>()
+  for (const name of names) {
+    const running = await start(name)
+    for (const perS of [rate, 0]) {
+      const { row, cpuUs } = await singles(name, running, perS)
+      table.push(row)
+      cost.set(`${name} ${perS}`, cpuUs)
+    }
+    await running.stop()
+  }
+  printTable(table)
+  for (const perS of [rate, 0]) {
+    const [own, peer] = [cost.get(`daemon ${perS}`), cost.get(`mosquitto ${perS}`)]
+    if (own === undefined || peer === undefined) continue
+    const what = `daemon's CPU of a message, ${perS === 0 ? 'all' : `${round(perS)}/s`}, over mosquitto's`
+    judge(what, own / peer, '<=', bound.cpuOfMosquitto)
+  }
+}
+
+const { subscriberBytesMax } = brokerLimits
+printHead('bench-broker: taking and delivering messages', {
+  workload: `${connections} connections flood, ${payload.length}-byte JSON, ${seconds} s a row; ${single} connections send one five-field message at a time, ${2 * seconds} s a row`,
+  bounds: [
+    `varve: one QoS 0 subscriber on '#' gets at least ${round(bound.deliveredPerS)} messages/s while publishers flood`,
+    `varve: a subscriber has at most ${round(subscriberBytesMax)} bytes queued`,
+    `daemon: a message of one of ${single} connections costs at most ${bound.cpuOfMosquitto} times mosquitto's CPU`
+  ]
+})
+const names = args.names.filter(name => name !== 'mosquitto' || existsSync(binaries.mosquitto))
+if (names.length < args.names.length) console.log('mosquitto left out: it is not installed')
+if (rows.includes('flood')) await measureFloods(names)
+if (rows.includes('single')) await measureSingles(names)
+process.exit()

@@ -3,57 +3,48 @@
 // the rest goes to aedes through an InnerStream in the original order, and aedes' answers come back through
 // it. Both ways end in take(), so rights, limits, store, fan-out and acknowledgements are one.
 //
-//   socket -> PacketReader -> publish() -> take() -> Intake            fast path
-//                          -> hand()    -> aedes -> hook -> take()     QoS 2, retained, all with fastPath off
-//   aedes  -> fromAedes()  -> Outlet -> socket       CONNACK, SUBACK, UNSUBACK, PUBCOMP, PINGRESP
+//   socket -> PacketReader -> publish() -> take() -> Intake                fast path
+//                          -> AedesLink -> aedes -> hook -> take()         QoS 2, retained, all with fastPath off
+//   aedes  -> AedesLink    -> Outlet -> socket       CONNACK, SUBACK, UNSUBACK, PUBCOMP, PINGRESP
 //
 // Invariants:
-//  - nothing follows CONNECT before aedes accepted it; nothing follows a handed PUBLISH, SUBSCRIBE or
-//    UNSUBSCRIBE before aedes has taken it (the barrier), so order holds across both ways;
-//  - PUBACK and PUBREC are written by AckQueue alone, after the sync; those of aedes are dropped;
-//  - the socket is not read while too much of it waits for sync, for aedes or for its own reading.
-// Not here: versions' packet forms (connect-, connack-, subscribe-packet.ts), hooks of aedes (server.ts).
+//  - nothing follows CONNECT before aedes accepted it;
+//  - PUBACK and PUBREC are written by AckQueue alone, after the sync;
+//  - the socket is not read while too much of it waits for sync, for aedes or for its own reading, nor, if it
+//    publishes, while a quick subscriber catches up (patience.ts).
+// Not here: the way to aedes and back (aedes-link.ts), versions' packet forms (connect-, connack-,
+// subscribe-packet.ts), hooks of aedes (handshakes.ts).
 import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { assert } from '../base/assert.ts'
+import { AedesLink } from './aedes-link.ts'
 import type { Rights } from './auth.ts'
 import { encodeConnack, encodeDisconnect, type Terms } from './connack-packet.ts'
 import {
   type ConnectPacket,
   connectRefusal,
   disconnectExpiry,
-  encodeConnect,
   parseConnect,
   sessionExpiry,
   UNSUPPORTED_VERSION
 } from './connect-packet.ts'
 import type { DoorHost } from './door-host.ts'
-import { InnerStream } from './inner-stream.ts'
 import { Outlet } from './outlet.ts'
 import * as mqtt from './packet.ts'
-import { encodePublish, REASON } from './packet.ts'
+import { REASON } from './packet.ts'
 import { PacketReader } from './packet-reader.ts'
-import { propertyIds } from './properties.ts'
 import { type PublishPacket, parsePublish, publishPacket } from './publish-packet.ts'
 import { Publisher } from './publisher.ts'
-import type { Message, Session, SessionLink } from './session.ts'
-import * as subscribing from './subscribe-packet.ts'
+import type { Session } from './session.ts'
+import { parseSubscribe } from './subscribe-packet.ts'
+import { Subscriber } from './subscriber.ts'
 import { isTopicOf, type TopicEntry } from './topic-cache.ts'
-
-/** A PUBLISH on its way through aedes: what aedes does not keep. */
-interface Handed {
-  packet: PublishPacket
-  entry: TopicEntry
-}
 
 const lingerMs = 2_000
 
-export class Door implements SessionLink {
+export class Door {
   readonly host: DoorHost
   readonly remote: string
   version = 4
-  windowMax: number
-  packetBytesMax = 0xfffffff
   connect: ConnectPacket | null = null
   clientId = ''
   rights: Rights | null = null
@@ -61,20 +52,19 @@ export class Door implements SessionLink {
   isResumed = false
   isOpen = false
   isClosed = false
-  /** Monotonic ms since when its socket takes nothing more; 0: it does. */
-  stuckSinceMs = 0
+  readonly subscriber: Subscriber
   readonly publisher: Publisher
-  readonly subscribes = new Map<number, subscribing.SubscribePacket>()
-  readonly unsubscribes = new Map<number, { packet: subscribing.SubscribePacket; existed: boolean[] }>()
-  private readonly handed: Handed[] = []
+  /** Its way to aedes; null before CONNECT. */
+  aedes: AedesLink | null = null
+  /** It waits for acknowledgements (sync-watch.ts). */
+  isWaiting = false
+  /** It is not read because a quick subscriber catches up (patience.ts). */
+  isHeld = false
   private readonly wire: Duplex
   private readonly outlet: Outlet
   private readonly reader: PacketReader
-  private inner: InnerStream | null = null
-  private refreshKeepAlive: () => void = () => {}
-  private barrier = false
-  private isInnerFull = false
   private isReading = false
+  private isPublisher = false
   private lastEntry: TopicEntry | null = null
   private readonly cancelTimeout: () => void
 
@@ -82,8 +72,8 @@ export class Door implements SessionLink {
     this.wire = wire
     this.remote = remote
     this.host = host
-    this.windowMax = host.limits.windowMax
-    this.outlet = new Outlet(wire, host.flushList, host.stats)
+    this.outlet = new Outlet(wire, host.outlets, host.stats)
+    this.subscriber = new Subscriber(this.outlet, host)
     this.publisher = new Publisher(this, (bytes, start, end) => this.outlet.copy(bytes, start, end))
     const onPacket = (bytes: Uint8Array, start: number, body: number, end: number): void =>
       this.packet(bytes, start, body, end)
@@ -120,19 +110,22 @@ export class Door implements SessionLink {
     const more = read()
     this.isReading = false
     if (this.isClosed) return
-    if (!more) this.wire.pause()
-    if (this.isOpen) this.refreshKeepAlive()
+    if (!more) {
+      this.wire.pause()
+      if (this.isPublisher && this.host.patience.isHolding) this.host.patience.hold(this)
+    }
+    if (this.isOpen) this.aedes!.keepAlive(this.publisher.nowMs)
     this.publisher.settle()
   }
 
   private mayRead(): boolean {
-    const { limits, syncWatch } = this.host
+    const { limits, syncWatch, patience } = this.host
     if (this.isClosed) return false
     if (!this.isOpen) return this.connect === null
     return !(
-      this.barrier ||
-      this.isInnerFull ||
+      this.aedes!.isBlocked ||
       syncWatch.isBehind ||
+      (this.isPublisher && patience.isHolding) ||
       this.publisher.isFull ||
       this.outlet.queued >= limits.subscriberBytesMax
     )
@@ -155,7 +148,7 @@ export class Door implements SessionLink {
     } else if (type === mqtt.SUBSCRIBE || type === mqtt.UNSUBSCRIBE) {
       this.subscribing(bytes, body, end, type === mqtt.SUBSCRIBE)
     } else if (type === mqtt.PINGREQ && body === end) {
-      this.hand(bytes.subarray(start, end), false)
+      this.aedes!.hand(bytes.subarray(start, end), false)
     } else if (type === mqtt.DISCONNECT) {
       this.leave(bytes, body, end)
     } else {
@@ -172,29 +165,19 @@ export class Door implements SessionLink {
     }
     this.connect = packet
     this.version = packet.version
-    const { clientId, clean, properties } = packet
+    const { clientId } = packet
     const refusal = connectRefusal(packet, limits)
     if (refusal !== 0) {
       this.refuse(refusal)
       return
     }
-    this.windowMax = Math.min(limits.windowMax, properties.get(propertyIds.receiveMaximum) ?? 65535)
-    this.packetBytesMax = properties.get(propertyIds.packetSizeMaximum) ?? this.packetBytesMax
+    this.subscriber.agree(packet)
     this.clientId = clientId === '' ? `varve-${randomUUID()}` : clientId
-    this.inner = new InnerStream({
-      onPacket: answer => this.fromAedes(answer),
-      onHungry: () => {
-        this.isInnerFull = false
-        if (this.reader?.isHolding) queueMicrotask(() => this.proceed())
-      },
-      onDestroyed: () => this.close()
-    })
-    this.refreshKeepAlive = this.host.introduce(this.inner, this)
-    const isClean = clean && sessionExpiry(packet) === 0
-    this.inner.give(encodeConnect(packet, this.clientId, isClean))
+    this.aedes = new AedesLink(this, this.outlet, packet)
   }
 
-  private terms(): Terms {
+  /** What CONNACK tells the client. */
+  terms(): Terms {
     const { limits } = this.host
     return {
       assignedClientId: this.connect?.clientId === '' ? this.clientId : null,
@@ -231,22 +214,16 @@ export class Door implements SessionLink {
       this.take(packet, entry, bytes, packet.payloadStart, end, packet.isPlain ? start : -1)
       return
     }
-    this.handed.push({ packet: { ...packet }, entry })
-    if (this.version !== 5) {
-      this.hand(bytes.subarray(start, end), true)
-      return
-    }
-    const parts = { topicBytes: entry.bytes, properties: null, bytes, start: packet.payloadStart, end }
-    this.hand(encodePublish(parts, 4, packet), true)
+    this.aedes!.handPublish(entry, bytes, start, end)
   }
 
-  /** aedes' hook has the PUBLISH that was handed first: its payload is the one given. */
+  /** aedes' hook has the PUBLISH that was handed over first: its payload is the one given. */
   takeHanded(payload: Uint8Array): void {
-    const { packet, entry } = this.handed.shift()!
+    const { packet, entry } = this.aedes!.firstHanded()
     this.publisher.nowMs = this.host.clock.monotonicMs()
     this.take(packet, entry, payload, 0, payload.length, -1)
     if (!this.isReading && !this.isClosed) this.publisher.settle()
-    this.pass()
+    this.aedes!.pass()
   }
 
   private take(
@@ -258,6 +235,7 @@ export class Door implements SessionLink {
     packetStart: number
   ): void {
     const { session, rights, publisher } = this
+    this.isPublisher = true
     const reason = publisher.take(packet, entry, session!, rights!, bytes, start, end, packetStart)
     if (reason !== 0) this.end(reason)
   }
@@ -277,10 +255,10 @@ export class Door implements SessionLink {
     const id = (bytes[body]! << 8) | bytes[body + 1]!
     const isRefused = end - body > 2 && bytes[body + 2]! >= 0x80
     if (type === mqtt.PUBREL) {
-      this.hand(Buffer.from([(mqtt.PUBREL << 4) | 2, 2, id >> 8, id & 0xff]), false)
+      this.aedes!.hand(Buffer.from([(mqtt.PUBREL << 4) | 2, 2, id >> 8, id & 0xff]), false)
     } else if (type === mqtt.PUBREC && !isRefused) {
       session.received(id)
-      this.write(Buffer.from([(mqtt.PUBREL << 4) | 2, 2, id >> 8, id & 0xff]))
+      this.outlet.share(Buffer.from([(mqtt.PUBREL << 4) | 2, 2, id >> 8, id & 0xff]))
     } else {
       session.acknowledged(id)
     }
@@ -288,18 +266,9 @@ export class Door implements SessionLink {
 
   private subscribing(bytes: Uint8Array, body: number, end: number, isSubscribe: boolean): void {
     const { limits } = this.host
-    const packet = subscribing.parseSubscribe(bytes, body, end, this.version, isSubscribe, limits)
-    if (typeof packet === 'number') {
-      this.fail(packet)
-      return
-    }
-    if (isSubscribe) {
-      this.subscribes.set(packet.id, packet)
-    } else {
-      const existed = packet.wanted.map(({ filter }) => this.session!.subscriptions.has(filter))
-      this.unsubscribes.set(packet.id, { packet, existed })
-    }
-    this.hand(subscribing.encodeSubscribe(packet, isSubscribe), true)
+    const packet = parseSubscribe(bytes, body, end, this.version, isSubscribe, limits)
+    if (typeof packet === 'number') this.fail(packet)
+    else this.aedes!.handSubscribe(packet, isSubscribe)
   }
 
   private leave(bytes: Uint8Array, body: number, end: number): void {
@@ -310,63 +279,15 @@ export class Door implements SessionLink {
     const seconds = this.version === 5 ? disconnectExpiry(bytes, body, end) : null
     if (seconds !== null && this.session!.persistent) this.session!.expirySeconds = seconds
     // A reason other than 0 (version 5) keeps the will, which aedes sends when the connection just ends.
-    if (end === body || bytes[body] === 0) this.hand(Buffer.from([mqtt.DISCONNECT << 4, 0]), true)
+    if (end === body || bytes[body] === 0) this.aedes!.hand(Buffer.from([mqtt.DISCONNECT << 4, 0]), true)
     else this.close()
-  }
-
-  private hand(packet: Uint8Array, waits: boolean): void {
-    if (waits && this.host.fastPath) this.barrier = true
-    if (!this.inner!.give(packet)) this.isInnerFull = true
-  }
-
-  /** aedes has taken the packet that the barrier stands behind. */
-  pass(): void {
-    this.barrier = false
-    queueMicrotask(() => this.proceed())
   }
 
   // ---- to the socket
 
-  private fromAedes(packet: Uint8Array): void {
-    const type = packet[0]! >> 4
-    const id = (packet[2]! << 8) | packet[3]!
-    assert(type !== mqtt.PUBLISH, 'deliveries do not go through aedes')
-    if (type === mqtt.PUBACK || type === mqtt.PUBREC) return
-    if (type === mqtt.CONNACK) {
-      const isAccepted = packet[3] === 0
-      if (!isAccepted) this.host.stats.connectsRefused++
-      this.outlet.share(encodeConnack(this.version, packet[3]!, this.isResumed, this.terms()))
-    } else if (type === mqtt.SUBACK) {
-      this.outlet.share(subscribing.encodeSuback(this.subscribes.get(id)!, packet.subarray(4), this.version))
-    } else if (type === mqtt.UNSUBACK) {
-      const { packet: asked, existed } = this.unsubscribes.get(id)!
-      this.unsubscribes.delete(id)
-      this.outlet.share(subscribing.encodeUnsuback(asked, existed, this.version))
-    } else {
-      this.outlet.copy(packet, 0, packet.length)
-    }
-  }
-
-  hasRoom(): boolean {
-    return this.outlet.queued < this.host.limits.subscriberBytesMax
-  }
-
-  write(packet: Buffer): void {
-    this.outlet.share(packet)
-  }
-
-  offer(bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start > this.packetBytesMax) return false
-    if (this.outlet.queued + (end - start) > this.host.limits.subscriberBytesMax) {
-      if (this.stuckSinceMs === 0) this.stuckSinceMs = this.host.clock.monotonicMs()
-      return false
-    }
-    this.outlet.copy(bytes, start, end)
-    return true
-  }
-
   private drained(): void {
-    this.stuckSinceMs = 0
+    if (this.isClosed) return
+    this.subscriber.drained()
     this.session?.pump()
     this.proceed()
   }
@@ -384,41 +305,19 @@ export class Door implements SessionLink {
     this.isResumed = resumed
   }
 
-  /** aedes granted subscriptions: they hold from now on, and their retained messages follow. */
-  subscribed(granted: ReadonlyMap<string, 0 | 1 | 2>, retained: (filter: string) => Iterable<Message>): void {
-    const session = this.session!
-    const [id, packet] = this.subscribes.entries().next().value!
-    this.subscribes.delete(id)
-    const options = new Map(packet.wanted.map(({ filter, subscription }) => [filter, subscription]))
-    for (const [filter, asked] of options) {
-      const qos = granted.get(filter)
-      if (qos === undefined) continue
-      const isNew = !session.subscriptions.has(filter)
-      const isBridge = this.connect!.bridge
-      session.subscribe(filter, {
-        qos,
-        noLocal: asked.noLocal || isBridge,
-        retainAsPublished: asked.retainAsPublished || isBridge,
-        retainHandling: asked.retainHandling
-      })
-      if (asked.retainHandling === 2 || (asked.retainHandling === 1 && !isNew)) continue
-      session.replay(replayed(retained(filter), qos))
-    }
-  }
-
   /** aedes accepted CONNECT: the session and everything the client sent since are let through. */
   open(): void {
     if (this.isClosed) return
     this.isOpen = true
     this.cancelTimeout()
     this.host.settled(this)
-    this.session!.attach(this)
+    this.session!.attach(this.subscriber)
     this.proceed()
   }
 
   /** The keep-alive of a client that we do not read is not its fault. */
   forgiveSilence(): void {
-    if (this.isOpen && this.reader.isHolding) this.refreshKeepAlive()
+    if (this.isOpen && this.reader.isHolding) this.aedes!.forgiveSilence(this.host.clock.monotonicMs())
   }
 
   /** The client broke the protocol or a bound: a version 5 client is told why, then closed. */
@@ -441,12 +340,12 @@ export class Door implements SessionLink {
     this.isClosed = true
     this.cancelTimeout()
     this.reader.stop()
-    this.inner?.destroy()
-    this.outlet.flush()
+    this.aedes?.destroy()
+    this.subscriber.end()
     const { wire, host, session } = this
     this.publisher.forget()
     if (session !== null) {
-      session.detach(this)
+      session.detach(this.subscriber)
       host.sessions.left(session, this)
     }
     host.settled(this)
@@ -459,11 +358,4 @@ export class Door implements SessionLink {
       wire.once('close', cancel)
     }
   }
-}
-
-function* replayed(
-  messages: Iterable<Message>,
-  qos: 0 | 1 | 2
-): Generator<Message & { grantedQos: 0 | 1 | 2 }> {
-  for (const message of messages) yield { ...message, grantedQos: message.qos < qos ? message.qos : qos }
 }

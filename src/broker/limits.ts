@@ -24,6 +24,11 @@ export interface BrokerLimits extends TopicLimits {
   pendingBytesMax: number
   /** Bytes queued for one subscriber's socket; QoS 0 messages beyond it are dropped and counted. */
   subscriberBytesMax: number
+  /**
+   * The same for all subscribers together: one may queue as much as is left of it, so N slow ones hold a share
+   * of 1/(N+1) each. Beside it 16 KiB for each subscriber.
+   */
+  subscribersBytesMax: number
   /** A subscriber whose queue stayed full this long is disconnected, ms; 0: never. */
   subscriberStuckMs: number
   /** QoS 1 and 2 messages sent to a subscriber and not acknowledged by it. */
@@ -53,6 +58,7 @@ export const brokerLimits: Readonly<BrokerLimits> = {
   incomingMax: 1_000,
   pendingBytesMax: 32 * 1024 * 1024,
   subscriberBytesMax: 4 * 1024 * 1024,
+  subscribersBytesMax: 32 * 1024 * 1024,
   subscriberStuckMs: 60_000,
   windowMax: 100,
   queueMax: 1_000,

@@ -1,46 +1,32 @@
-// The broker: owns aedes and joins the parts. aedes keeps the MQTT handshakes (CONNECT and takeover, keep-alive,
-// SUBSCRIBE, UNSUBSCRIBE, the QoS 2 exchange, wills); the door of each connection does the rest.
-//
-// aedes 1.2.0 refuses MQTT 5 (CONNACK return code 1 to protocol level 5), so a version 5 client reaches it in
-// version 4 form. Offered in version 5: reason codes, properties passed on (user properties, content type,
-// response topic, correlation data, expiry), no local, retain as published, retain handling, session expiry,
-// receive maximum, packet size maximum, assigned client id, DISCONNECT with a reason. Not offered, and said so in
-// CONNACK: topic aliases to us, subscription ids, shared subscriptions, extended authentication. A will's delay
-// is taken as 0.
+// The broker: joins the parts. Connections are doors, aedes keeps the handshakes, and every message enters
+// through one gate.
 //
 // Invariants: a message enters through Intake only; a sync failure acknowledges nothing, and closes who waits.
-// Not here: sockets (listeners.ts), packets (door.ts), configuration (daemon).
+// Not here: sockets (listeners.ts), packets (door.ts), aedes (handshakes.ts), configuration (daemon).
 import type { Duplex } from 'node:stream'
-import { Aedes } from 'aedes'
 import type { Clock } from '../base/clock.ts'
-import { reason, VarveError } from '../base/errors.ts'
+import { VarveError } from '../base/errors.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { Door } from './door.ts'
 import type { DoorHost } from './door-host.ts'
 import { FanOut, type Publication } from './fan-out.ts'
+import { type AedesPublish, type BrokerLog, Handshakes } from './handshakes.ts'
 import type { InnerStream } from './inner-stream.ts'
 import { Intake, type PublishSink, type SyncGate } from './intake.ts'
 import { type BrokerLimits, brokerLimits } from './limits.ts'
 import { type Listener, type ListenOptions, listen } from './listeners.ts'
-import { FlushList } from './outlet.ts'
+import { Outlets } from './outlet.ts'
 import { REASON } from './packet.ts'
-import { AedesPersistence, silentEmitter } from './persistence.ts'
+import { Patience } from './patience.ts'
 import { parsePublishProperties } from './properties.ts'
 import { RetainedMessages, type RetainedStore } from './retained.ts'
-import { type Message, type Session, SessionStore } from './session.ts'
+import { type Session, SessionStore } from './session.ts'
 import { type BrokerStats, newStats } from './stats.ts'
-import { isShared } from './subscribe-packet.ts'
 import { SubscriptionTrie } from './subscription-trie.ts'
 import { SyncWatch } from './sync-watch.ts'
 import { sysTopics } from './sys-topics.ts'
 import { TopicCache } from './topic-cache.ts'
 import { LAZY, NORMAL } from './urgency.ts'
-
-/** Where the broker's lines for operators go; a pino logger fits. */
-export interface BrokerLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
 
 export interface BrokerOptions {
   clock: Clock
@@ -60,24 +46,6 @@ export interface BrokerOptions {
   log: BrokerLog
 }
 
-/** The parts of an aedes client that we use. */
-interface AedesClient {
-  id: string
-  conn: Duplex
-  closed: boolean
-  will: AedesPublish | null
-  _keepaliveTimer: NodeJS.Timeout | null
-}
-
-interface AedesPublish {
-  topic: string
-  payload: Buffer | string
-  qos: 0 | 1 | 2
-  retain: boolean
-}
-
-type Done = (error?: Error | null) => void
-
 const sweepMs = 1_000
 
 export class Broker implements DoorHost {
@@ -87,7 +55,8 @@ export class Broker implements DoorHost {
   readonly intake: Intake
   readonly gate: SyncGate
   readonly sessions: SessionStore
-  readonly flushList = new FlushList()
+  readonly outlets: Outlets
+  readonly patience: Patience
   readonly clock: Clock
   readonly fastPath: boolean
   readonly retained: RetainedMessages
@@ -97,10 +66,9 @@ export class Broker implements DoorHost {
   private readonly trie = new SubscriptionTrie<Session>()
   private readonly fanOut: FanOut
   private readonly auth: Auth
-  private readonly aedes: Aedes
+  private readonly handshakes: Handshakes
   private readonly doors = new Set<Door>()
   private readonly connecting = new Set<Door>()
-  private readonly doorOf = new WeakMap<Duplex, Door>()
   private readonly sysValues = new Map<string, string>()
   private readonly startedMs: number
   private cancelSweep: () => void = () => {}
@@ -125,6 +93,8 @@ export class Broker implements DoorHost {
     this.syncWatch = new SyncWatch({ gate, clock, stats, pendingBytesMax }, () => {
       for (const door of this.doors) door.proceed()
     })
+    this.outlets = new Outlets(this.limits.subscriberBytesMax, this.limits.subscribersBytesMax)
+    this.patience = new Patience(clock)
     this.auth = new Auth(options.auth)
     this.intake = new Intake({
       sink: options.sink,
@@ -133,21 +103,14 @@ export class Broker implements DoorHost {
       stats: this.stats,
       onRefused: error => this.refused(error)
     })
-    this.aedes = new Aedes({
-      mq: silentEmitter,
-      persistence: new AedesPersistence(
-        this.sessions,
-        client => this.doorOf.get((client as AedesClient).conn)?.session ?? null
-      ),
-      connectTimeout: this.limits.connectTimeoutMs,
-      maxTopicLevels: this.limits.levelsMax,
-      maxClientsIdLength: this.limits.clientIdBytesMax,
-      maxInflightInbound: 0,
-      drainTimeout: 0,
-      authenticate: (client, _name, _password, done) => this.authenticate(client as never, done as never),
-      authorizeSubscribe: (client, sub, done) => this.authorizeSubscribe(client as never, sub, done as never),
-      authorizePublish: (client, packet, done) =>
-        this.authorizePublish(client as never, packet as never, done)
+    this.handshakes = new Handshakes({
+      limits: this.limits,
+      sessions: this.sessions,
+      retained: this.retained,
+      auth: this.auth,
+      log: options.log,
+      onReady: door => this.ready(door),
+      onWill: (will, door) => this.sendWill(will, door)
     })
   }
 
@@ -157,8 +120,7 @@ export class Broker implements DoorHost {
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
-    await broker.aedes.listen()
-    broker.watchAedes()
+    await broker.handshakes.open()
     options.gate.onFailed(error => {
       options.log.warn({ error: error.message }, 'sync failed: nothing that waits for it is acknowledged')
     })
@@ -224,13 +186,9 @@ export class Broker implements DoorHost {
     this.cancelSys()
     for (const listener of this.listeners) listener.close()
     await this.syncWatch.drain(drainMs)
-    for (const client of Object.values(
-      (this.aedes as unknown as { clients: Record<string, AedesClient> }).clients
-    )) {
-      client.will = null
-    }
+    this.handshakes.forgetWills()
     for (const door of [...this.doors]) door.end(REASON.shutdown)
-    await new Promise<void>(resolve => this.aedes.close(resolve))
+    await this.handshakes.close()
     this.syncWatch.close()
   }
 
@@ -255,13 +213,19 @@ export class Broker implements DoorHost {
   }
 
   introduce(stream: InnerStream, door: Door): () => void {
-    this.doorOf.set(stream, door)
-    const client = this.aedes.handle(stream as never) as unknown as AedesClient
-    return () => client._keepaliveTimer?.refresh()
+    return this.handshakes.introduce(stream, door)
   }
 
   settled(door: Door): void {
     this.connecting.delete(door)
+  }
+
+  private ready(door: Door): void {
+    const { stats } = this
+    stats.clients++
+    stats.clientsTotal++
+    stats.clientsMax = Math.max(stats.clientsMax, stats.clients)
+    door.open()
   }
 
   closed(door: Door): void {
@@ -283,8 +247,8 @@ export class Broker implements DoorHost {
       const { subscriberStuckMs } = this.limits
       for (const door of [...this.doors]) {
         door.forgiveSilence()
-        if (subscriberStuckMs === 0 || door.stuckSinceMs === 0) continue
-        if (nowMs - door.stuckSinceMs < subscriberStuckMs) continue
+        if (subscriberStuckMs === 0 || door.subscriber.stuckSinceMs === 0) continue
+        if (nowMs - door.subscriber.stuckSinceMs < subscriberStuckMs) continue
         this.stats.subscribersStuck++
         this.options.log.warn(
           { client: door.clientId, remote: door.remote },
@@ -298,107 +262,7 @@ export class Broker implements DoorHost {
     })
   }
 
-  // ---- aedes
-
-  private watchAedes(): void {
-    const { aedes } = this
-    aedes.on('clientReady', client => this.ready(client as unknown as AedesClient))
-    aedes.on('subscribe', (subs, client) => this.subscribed(subs as never, client as unknown as AedesClient))
-    aedes.on('unsubscribe', (filters, client) => {
-      const door = this.doorOf.get((client as unknown as AedesClient).conn)
-      if (door === undefined || door.isClosed) return
-      for (const filter of filters) door.session!.unsubscribe(filter)
-      door.pass()
-    })
-    aedes.on('keepaliveTimeout', client => {
-      this.doorOf.get((client as unknown as AedesClient).conn)?.end(REASON.keepAlive)
-    })
-    // Without listeners aedes throws; the door has counted and closed already.
-    aedes.on('clientError', () => {})
-    aedes.on('connectionError', () => {})
-    aedes.on(
-      'error' as never,
-      ((error: Error) => {
-        this.options.log.warn({ error: error.message }, 'aedes failed')
-      }) as never
-    )
-  }
-
-  private authenticate(client: AedesClient, done: (error: object | null, ok: boolean | null) => void): void {
-    const door = this.doorOf.get(client.conn)!
-    const { username, password, clean, version } = door.connect!
-    this.auth
-      .admit(username ?? undefined, password ?? undefined, door.clientId, () => !door.isClosed)
-      .catch((error: unknown) => {
-        this.options.log.warn({ user: username, error: reason(error) }, 'cannot check password')
-        return null
-      })
-      .then(rights => {
-        door.connect!.password = null
-        if (door.isClosed) return
-        if (rights === null) {
-          this.options.log.info(
-            { client: door.clientId, user: username, remote: door.remote },
-            'client refused'
-          )
-          done({ returnCode: username === null ? 5 : 4 }, null)
-          return
-        }
-        const before = (this.aedes as unknown as { clients: Record<string, AedesClient> }).clients[
-          door.clientId
-        ]
-        if (before !== undefined && version !== undefined) this.doorOf.get(before.conn)?.end(REASON.taken)
-        door.admitted(rights, clean)
-        done(null, true)
-      })
-  }
-
-  private ready(client: AedesClient): void {
-    const { stats } = this
-    const door = this.doorOf.get(client.conn)!
-    if (door.isClosed) return
-    stats.clients++
-    stats.clientsTotal++
-    stats.clientsMax = Math.max(stats.clientsMax, stats.clients)
-    door.open()
-  }
-
-  private authorizeSubscribe(
-    client: AedesClient,
-    sub: { topic: string },
-    done: (error: Error | null, sub?: object | null) => void
-  ): void {
-    const door = this.doorOf.get(client.conn)!
-    const session = door.session!
-    const isKnown = session.subscriptions.has(sub.topic)
-    const isFull = !isKnown && session.subscriptions.size >= this.limits.subscriptionsMax
-    if (!isFull && !isShared(sub.topic) && door.rights!.maySubscribe(sub.topic)) {
-      done(null, sub)
-      return
-    }
-    if (isKnown) session.unsubscribe(sub.topic)
-    done(null, null)
-  }
-
-  private subscribed(granted: { topic: string; qos: number }[], client: AedesClient): void {
-    const door = this.doorOf.get(client.conn)
-    if (door === undefined || door.isClosed) return
-    const wanted = new Map<string, Message['qos']>()
-    for (const { topic, qos } of granted) if (qos < 3) wanted.set(topic, qos as 0 | 1 | 2)
-    door.subscribed(wanted, filter => this.retained.matching(filter))
-    door.pass()
-  }
-
-  private authorizePublish(client: AedesClient | null, packet: AedesPublish, done: Done): void {
-    const door = client === null ? undefined : this.doorOf.get(client.conn)
-    if (door === undefined || client === null) {
-      done(new VarveError('VARVE_MQTT_REFUSED', 'Cannot publish: no such connection'))
-      return
-    }
-    if (client.will === packet) this.sendWill(packet, door)
-    else if (!door.isClosed) door.takeHanded(Buffer.from(packet.payload as Buffer))
-    done(null)
-  }
+  // ---- messages of our own
 
   private sendWill(will: AedesPublish, door: Door): void {
     const publication = this.publication(will.topic, will.payload, will.qos, will.retain)

@@ -33,7 +33,7 @@ export const layers: Readonly<Record<string, string>> = {
 
 /** Package, built-in module or global → paths below src, or their beginnings, that may use it. */
 export const owners: Readonly<Record<string, readonly string[]>> = {
-  aedes: ['broker/server.ts'],
+  aedes: ['broker/handshakes.ts'],
   re2js: ['series/regex.ts'],
   ws: ['broker/'],
   mqtt: ['bridge/upstream.ts'],
