@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { systemClock } from '../src/base/clock.ts'
 import { Broker } from '../src/broker/server.ts'
+import { unitEnvironment } from './varve-process.ts'
 
 export interface RunningBroker {
   readonly pid: number
@@ -40,7 +41,10 @@ async function serve(fastPath: boolean): Promise<void> {
  */
 export async function startAlone(fastPath: boolean, profileDir?: string): Promise<RunningBroker> {
   const execArgv = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  const child: ChildProcess = fork(import.meta.filename, fastPath ? [] : ['--aedes'], { execArgv })
+  const child: ChildProcess = fork(import.meta.filename, fastPath ? [] : ['--aedes'], {
+    execArgv,
+    env: { ...process.env, ...unitEnvironment() }
+  })
   process.prependListener('exit', () => child.kill('SIGKILL'))
   const [port] = (await once(child, 'message')) as [number]
   return {

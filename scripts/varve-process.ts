@@ -45,7 +45,7 @@ export interface VarveOptions {
 }
 
 /** The environment that the systemd unit sets: figures are those of the installed daemon. */
-function unitEnvironment(): Record<string, string> {
+export function unitEnvironment(): Record<string, string> {
   const unit = readFileSync(join(root, 'systemd/varve.service'), 'utf8')
   const pairs = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line]) => line!.split(' '))
   return Object.fromEntries(

@@ -6,10 +6,18 @@
 //   of a sender that stands still, when as many are unacknowledged as made it
 //   stand still before (its window)                                            eager, at once
 //   the same, fewer, but its socket has been silent for quietMs                eager, then (isStuck())
+//   the first of a connection                                                  eager, at once
+//   the second, if it came within promptMs after the first was acknowledged,
+//   when its socket has been silent for provingMs                              eager, then (isStuck())
 //
 // A sender stands still if it was silent for quietMs when its acknowledgements left and published again within
 // promptMs after them. It stops being one when it publishes later than that, or beyond its window without
 // waiting. So a device with a slow beat that was prompt once by chance is unmasked by its next message.
+//
+// A new connection is presumed to stand still after its first burst: a device that wakes, sends and sleeps waits
+// with its radio on. That costs one early sync a connection. Its acknowledgement comes too soon to prove
+// silence, so the second message has to: a beat that looks prompt publishes again before provingMs have passed,
+// and a slower one is not prompt.
 // Pure: times are passed in. Not here: whether the wear budget allows an early sync (the engine).
 
 export const LAZY = 0
@@ -18,12 +26,17 @@ export const EAGER = 2
 
 export const quietMs = 5
 export const promptMs = 50
+/** Longer than any beat that can look prompt: promptMs and what an early sync takes. */
+export const provingMs = 100
 
 export class Urgency {
   /** It stands still until acknowledged. */
-  waits = false
+  waits = true
   /** How many unacknowledged messages made it stand still. */
-  private window = 0
+  private window = 1
+  /** Seen to stand still, not presumed. */
+  private isProven = false
+  private isFirst = true
   private lastPublishMs = Number.NEGATIVE_INFINITY
   private lastAckMs = Number.NEGATIVE_INFINITY
   private silentAtAck = false
@@ -42,13 +55,20 @@ export class Urgency {
         this.waits = false
       } else if (this.silentAtAck) {
         this.waits = true
+        this.isProven = true
         this.window = this.depthAtAck
       }
     } else if (this.waits && unacked > this.window) {
-      this.waits = false
+      // What came before the first acknowledgement is the window that is presumed.
+      if (this.lastAckMs === Number.NEGATIVE_INFINITY) this.window = unacked
+      else this.waits = false
     }
     this.lastPublishMs = nowMs
-    return this.waits && unacked >= this.window ? EAGER : NORMAL
+    if (this.isFirst) {
+      this.isFirst = false
+      return EAGER
+    }
+    return this.isProven && this.waits && unacked >= this.window ? EAGER : NORMAL
   }
 
   /**
@@ -64,6 +84,6 @@ export class Urgency {
 
   /** True if it stands still now although its window is not full: sync for it. */
   isStuck(nowMs: number, unacked: number): boolean {
-    return this.waits && unacked > 0 && nowMs - this.lastPublishMs >= quietMs
+    return this.waits && unacked > 0 && nowMs - this.lastPublishMs >= (this.isProven ? quietMs : provingMs)
   }
 }

@@ -8,7 +8,7 @@ import { Auth, hashPassword, verifyPassword } from '../../src/broker/auth.ts'
 import { brokerLimits } from '../../src/broker/limits.ts'
 import { SubscriptionTrie } from '../../src/broker/subscription-trie.ts'
 import { filterCovers, filterMatches, isFilter, isTopic } from '../../src/broker/topic.ts'
-import { EAGER, NORMAL, promptMs, quietMs, Urgency } from '../../src/broker/urgency.ts'
+import { EAGER, NORMAL, promptMs, provingMs, quietMs, Urgency } from '../../src/broker/urgency.ts'
 import { bytesOf, client, FakeStore, inbox, pause, RawClient, startBroker, until } from './kit.ts'
 
 /** Bytes of buffers that are in use: after a collection. */
@@ -22,7 +22,7 @@ const plain = { noLocal: false, retainAsPublished: false, retainHandling: 0 }
 
 t.test('Urgency is eager for a sender that stands still, and normal for a device with a beat', async t => {
   const one = new Urgency()
-  t.equal(one.published(0, 1), NORMAL)
+  t.equal(one.published(0, 1), EAGER, 'the first of a connection')
   one.acked(1000, 1)
   t.equal(one.published(1002, 1), EAGER, 'it published at once after its acknowledgement')
   one.acked(1003, 1)
@@ -31,11 +31,12 @@ t.test('Urgency is eager for a sender that stands still, and normal for a device
   t.equal(one.published(1006 + promptMs + 1, 1), NORMAL, 'a pause unmasks it')
   const device = new Urgency()
   for (let i = 0; i < 5; i++) {
-    t.equal(device.published(i * 10_000, 1), NORMAL)
+    t.equal(device.published(i * 10_000, 1), i === 0 ? EAGER : NORMAL)
+    t.notOk(i > 0 && device.isStuck(i * 10_000 + 9_000, 1), 'a beat is never waited for')
     device.acked(i * 10_000 + 900, 1)
   }
   const piped = new Urgency()
-  for (let i = 1; i <= 20; i++) t.equal(piped.published(i / 100, i), NORMAL)
+  for (let i = 1; i <= 20; i++) t.equal(piped.published(i / 100, i), i === 1 ? EAGER : NORMAL)
   piped.acked(1000, 20)
   for (let i = 1; i < 20; i++) t.equal(piped.published(1001, i), NORMAL)
   t.equal(piped.published(1001, 20), EAGER, 'its window is full again')
@@ -49,7 +50,40 @@ t.test('Urgency is eager for a sender that stands still, and normal for a device
     if (stream.published(i, 3) === EAGER) eager++
     if (i % 3 === 2) stream.acked(i, 3)
   }
-  t.equal(eager, 0, 'a steady stream is never eager')
+  t.equal(eager, 1, 'a steady stream is eager once')
+})
+
+t.test('Urgency believes a new sender after one silence, and a fast beat never', async t => {
+  for (const window of [1, 20]) {
+    const quick = new Urgency()
+    const burst = (nowMs: number): number[] => {
+      const found: number[] = []
+      for (let n = 1; n <= window; n++) found.push(quick.published(nowMs, n))
+      return found
+    }
+    t.equal(burst(0)[0], EAGER)
+    quick.acked(3, window)
+    t.notOk(burst(4).includes(EAGER), 'an early acknowledgement proves no silence')
+    t.notOk(quick.isStuck(4 + provingMs - 1, window))
+    t.ok(quick.isStuck(4 + provingMs, window))
+    quick.acked(4 + provingMs + 1, window)
+    t.equal(burst(4 + provingMs + 2).at(-1), EAGER, 'now it is known')
+  }
+  for (const beatMs of [10, 25, 49, 51, 100, 1000]) {
+    const beat = new Urgency()
+    let syncs = 0
+    let unacked = 0
+    for (let nowMs = 0; nowMs < 20_000; nowMs += beatMs) {
+      const isEager = beat.published(nowMs, ++unacked) === EAGER
+      const isStuck = !isEager && beatMs > 1 && beat.isStuck(nowMs + beatMs - 1, unacked)
+      if (isEager || isStuck || nowMs % 1000 === 0) {
+        if (isEager || isStuck) syncs++
+        beat.acked(nowMs + (isStuck ? beatMs - 1 : 3), unacked)
+        unacked = 0
+      }
+    }
+    t.equal(syncs, 1, `a beat of ${beatMs} ms costs one early sync`)
+  }
 })
 
 t.test('the broker asks the gate for an early sync only when it helps', async t => {
@@ -63,7 +97,7 @@ t.test('the broker asks the gate for an early sync only when it helps', async t 
   publish(2, 0)
   await until(() => store.notes.length === 2)
   t.same(store.notes, [
-    { bytes: 2, urgency: NORMAL },
+    { bytes: 2, urgency: EAGER },
     { bytes: 2, urgency: 0 }
   ])
   await pause(quietMs + 10)
