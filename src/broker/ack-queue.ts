@@ -6,6 +6,11 @@
 // count and payloadBytes are the sums of what is not yet released.
 // Not here: what group a message belongs to (the sink says), early sync (urgency.ts).
 
+const bytesMin = 64
+/** What an idle connection keeps. */
+const bytesKept = 4096
+const marksKept = 4
+
 interface Mark {
   group: number
   /** Index after the last acknowledgement of the group. */
@@ -15,9 +20,11 @@ interface Mark {
 }
 
 export class AckQueue {
-  private bytes = Buffer.allocUnsafe(64)
+  private bytes = Buffer.allocUnsafe(bytesMin)
   private length = 0
-  private marks: Mark[] = []
+  /** marks[0, marked) are in use; the others are kept to be used again. */
+  private readonly marks: Mark[] = []
+  private marked = 0
   /** Messages not yet acknowledged. */
   count = 0
   payloadBytes = 0
@@ -43,23 +50,29 @@ export class AckQueue {
     if (reason !== 0) bytes[this.length++] = reason
     this.count++
     this.payloadBytes += payloadBytes
-    const last = this.marks.at(-1)
-    if (last !== undefined && last.group >= group) {
+    const last = this.marked > 0 ? this.marks[this.marked - 1]! : null
+    if (last !== null && last.group >= group) {
       last.end = this.length
       last.count++
       last.payloadBytes += payloadBytes
-    } else {
-      this.marks.push({ group, end: this.length, count: 1, payloadBytes })
+      return
     }
+    const mark = this.marks[this.marked] ?? { group: 0, end: 0, count: 0, payloadBytes: 0 }
+    mark.group = group
+    mark.end = this.length
+    mark.count = 1
+    mark.payloadBytes = payloadBytes
+    this.marks[this.marked++] = mark
   }
 
   /** Hands over what is synced up to the group, all in one call of `write`; returns how many were released. */
   release(synced: number, write: (bytes: Uint8Array, start: number, end: number) => void): number {
+    const { marks } = this
     let n = 0
     let released = 0
     let end = 0
-    while (n < this.marks.length && this.marks[n]!.group <= synced) {
-      const mark = this.marks[n++]!
+    while (n < this.marked && marks[n]!.group <= synced) {
+      const mark = marks[n++]!
       end = mark.end
       released += mark.count
       this.payloadBytes -= mark.payloadBytes
@@ -67,15 +80,19 @@ export class AckQueue {
     if (n === 0) return 0
     write(this.bytes, 0, end)
     this.count -= released
-    this.marks.splice(0, n)
-    if (end === this.length) {
+    if (n === this.marked) {
+      this.marked = 0
       this.length = 0
-      if (this.bytes.length > 4096) this.bytes = Buffer.allocUnsafe(64)
+      if (this.bytes.length > bytesKept) this.bytes = Buffer.allocUnsafe(bytesMin)
+      if (marks.length > marksKept) marks.length = marksKept
       return released
     }
     this.bytes.copyWithin(0, end, this.length)
     this.length -= end
-    for (const mark of this.marks) mark.end -= end
+    const rest = marks.splice(n, this.marked - n)
+    this.marked = rest.length
+    for (const mark of rest) mark.end -= end
+    marks.unshift(...rest)
     return released
   }
 }

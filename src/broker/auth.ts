@@ -86,6 +86,8 @@ export class Rights {
   private readonly publishFilters: readonly string[] | null
   private readonly subscribeFilters: readonly string[] | null
   private readonly known = new WeakMap<object, boolean>()
+  private lastEntry: object | null = null
+  private isLastAllowed = false
 
   constructor(rights: TopicRights | undefined, user: string, clientId: string) {
     this.publishFilters = rights === undefined ? null : fill(rights.publish, user, clientId)
@@ -94,14 +96,19 @@ export class Rights {
 
   /** @param entry  an object that stands for the topic; the answer is kept with it */
   mayPublish(entry: { topic: string }): boolean {
-    const known = this.known.get(entry)
-    if (known !== undefined) return known
-    const { topic } = entry
-    const allowed =
-      topic !== '$SYS' &&
-      !topic.startsWith('$SYS/') &&
-      (this.publishFilters === null || this.publishFilters.some(filter => filterMatches(filter, topic)))
-    this.known.set(entry, allowed)
+    // Mostly the topic of the message before: a device has few.
+    if (entry === this.lastEntry) return this.isLastAllowed
+    let allowed = this.known.get(entry)
+    if (allowed === undefined) {
+      const { topic } = entry
+      allowed =
+        topic !== '$SYS' &&
+        !topic.startsWith('$SYS/') &&
+        (this.publishFilters === null || this.publishFilters.some(filter => filterMatches(filter, topic)))
+      this.known.set(entry, allowed)
+    }
+    this.lastEntry = entry
+    this.isLastAllowed = allowed
     return allowed
   }
 

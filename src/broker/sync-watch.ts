@@ -20,7 +20,8 @@ export class SyncWatch {
   private readonly stats: BrokerStats
   private readonly pendingBytesMax: number
   private readonly onGoOn: () => void
-  private readonly waiting = new Set<Door>()
+  /** Doors that are isWaiting, and closed ones that were. */
+  private waiting: Door[] = []
   private readonly quiet = new Set<Door>()
   private promises: { group: number; resolve: () => void; reject: (error: Error) => void }[] = []
 
@@ -40,12 +41,14 @@ export class SyncWatch {
 
   /** The door has acknowledgements that wait. */
   add(door: Door): void {
-    this.waiting.add(door)
+    if (door.isWaiting) return
+    door.isWaiting = true
+    this.waiting.push(door)
   }
 
   /** The door is closed. */
   remove(door: Door): void {
-    this.waiting.delete(door)
+    door.isWaiting = false
     this.quiet.delete(door)
   }
 
@@ -73,10 +76,14 @@ export class SyncWatch {
     this.isClosing = true
     this.isBehind = true
     const until = this.clock.monotonicMs() + drainMs
-    if (this.waiting.size > 0) this.gate.note(0, EAGER)
-    while (this.waiting.size > 0 && this.clock.monotonicMs() < until) {
+    if (this.isAwaited) this.gate.note(0, EAGER)
+    while (this.isAwaited && this.clock.monotonicMs() < until) {
       await new Promise<void>(resolve => setTimeout(resolve, 5))
     }
+  }
+
+  private get isAwaited(): boolean {
+    return this.waiting.some(door => door.isWaiting)
   }
 
   /** Nobody will be told any more. */
@@ -92,9 +99,14 @@ export class SyncWatch {
       this.isBehind = false
       this.onGoOn()
     }
-    for (const door of this.waiting) {
+    // A door that is acknowledged goes on reading, and may wait again at once.
+    const { waiting } = this
+    this.waiting = []
+    for (const door of waiting) {
+      if (!door.isWaiting) continue
+      door.isWaiting = false
       door.synced(group)
-      if (door.publisher.acks.count === 0) this.waiting.delete(door)
+      if (door.publisher.acks.count > 0 && !door.isClosed) this.add(door)
     }
     if (this.promises.length === 0) return
     for (const promise of this.promises) if (promise.group <= group) promise.resolve()
@@ -102,7 +114,8 @@ export class SyncWatch {
   }
 
   private failed(error: Error): void {
-    for (const door of [...this.waiting]) door.end(REASON.unspecified)
+    for (const door of [...this.waiting]) if (door.isWaiting) door.end(REASON.unspecified)
+    this.waiting = []
     for (const promise of this.promises) promise.reject(error)
     this.promises = []
   }

@@ -10,9 +10,10 @@
 //   the second, if it came within promptMs after the first was acknowledged,
 //   when its socket has been silent for provingMs                              eager, then (isStuck())
 //
-// A sender stands still if it was silent for quietMs when its acknowledgements left and published again within
-// promptMs after them. It stops being one when it publishes later than that, or beyond its window without
-// waiting. So a device with a slow beat that was prompt once by chance is unmasked by its next message.
+// A sender stands still if it was silent when its acknowledgements left, for provingMs and for twice any silence
+// between the messages they were for, and published again within promptMs after them. Once that is known its
+// window is learned anew whenever it was silent for quietMs. It stops being one when it publishes later than
+// that, or beyond its window without waiting. So a device with a slow beat that was prompt once by chance is unmasked by its next message.
 //
 // A new connection is presumed to stand still after its first burst: a device that wakes, sends and sleeps waits
 // with its radio on. That costs one early sync a connection. Its acknowledgement comes too soon to prove
@@ -26,8 +27,8 @@ export const EAGER = 2
 
 export const quietMs = 5
 export const promptMs = 50
-/** Longer than any beat that can look prompt: promptMs and what an early sync takes. */
-export const provingMs = 100
+/** A beat that is longer is not prompt unless a sync took 200 ms; one that is shorter is not silent so long. */
+export const provingMs = 250
 
 export class Urgency {
   /** It stands still until acknowledged. */
@@ -37,6 +38,8 @@ export class Urgency {
   /** Seen to stand still, not presumed. */
   private isProven = false
   private isFirst = true
+  /** Longest silence between messages that are unacknowledged together: less than twice it proves nothing. */
+  private gapMs = 0
   private lastPublishMs = Number.NEGATIVE_INFINITY
   private lastAckMs = Number.NEGATIVE_INFINITY
   private silentAtAck = false
@@ -50,9 +53,10 @@ export class Urgency {
   published(nowMs: number, unacked: number): 0 | 1 | 2 {
     if (this.firstSinceAck) {
       this.firstSinceAck = false
+      this.gapMs = 0
       const prompt = nowMs - this.lastAckMs <= promptMs
       if (!prompt) {
-        this.waits = false
+        this.moved()
       } else if (this.silentAtAck) {
         this.waits = true
         this.isProven = true
@@ -61,8 +65,9 @@ export class Urgency {
     } else if (this.waits && unacked > this.window) {
       // What came before the first acknowledgement is the window that is presumed.
       if (this.lastAckMs === Number.NEGATIVE_INFINITY) this.window = unacked
-      else this.waits = false
+      else this.moved()
     }
+    if (unacked > 1) this.gapMs = Math.max(this.gapMs, nowMs - this.lastPublishMs)
     this.lastPublishMs = nowMs
     if (this.isFirst) {
       this.isFirst = false
@@ -76,10 +81,17 @@ export class Urgency {
    * @param before  unacknowledged messages before
    */
   acked(nowMs: number, before: number): void {
-    this.silentAtAck = nowMs - this.lastPublishMs >= quietMs
+    const neededMs = Math.max(this.isProven ? quietMs : provingMs, 2 * this.gapMs)
+    this.silentAtAck = nowMs - this.lastPublishMs >= neededMs
     this.depthAtAck = before
     this.lastAckMs = nowMs
     this.firstSinceAck = true
+  }
+
+  /** It went on without waiting. */
+  private moved(): void {
+    this.waits = false
+    this.isProven = false
   }
 
   /** True if it stands still now although its window is not full: sync for it. */
