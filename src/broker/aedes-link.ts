@@ -66,6 +66,11 @@ export class AedesLink {
     return this.barrier || this.isFull
   }
 
+  /** PUBLISH packets that aedes has not taken yet. */
+  get handedCount(): number {
+    return this.handed.length
+  }
+
   /** The client was heard. Restarting aedes' timer costs more than reading a message: only now and then. */
   keepAlive(nowMs: number): void {
     if (nowMs - this.keptAliveMs >= this.keepAliveStepMs) this.forgiveSilence(nowMs)

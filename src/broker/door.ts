@@ -126,7 +126,7 @@ export class Door {
       this.aedes!.isBlocked ||
       syncWatch.isBehind ||
       (this.isPublisher && patience.isHolding) ||
-      this.publisher.isFull ||
+      this.publisher.isFull(this.aedes!.handedCount) ||
       this.outlet.queued >= limits.subscriberBytesMax
     )
   }

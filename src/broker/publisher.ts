@@ -34,10 +34,13 @@ export class Publisher {
     this.write = write
   }
 
-  /** True while it must not be read: too much of it waits for sync. */
-  get isFull(): boolean {
+  /**
+   * True while it must not be read: too much of it waits for sync.
+   * @param handed  messages on their way through aedes, which wait soon
+   */
+  isFull(handed: number): boolean {
     const { limits } = this.host
-    return this.acks.count >= limits.unackedMax || this.acks.payloadBytes >= limits.unackedBytesMax
+    return this.acks.count + handed >= limits.unackedMax || this.acks.payloadBytes >= limits.unackedBytesMax
   }
 
   /**

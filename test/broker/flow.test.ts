@@ -136,28 +136,6 @@ t.test('AckQueue releases by group in the order of the messages', async t => {
   t.equal(queue.payloadBytes, 0)
 })
 
-t.test('a publisher is paused at its bound and goes on with its acknowledgements', async t => {
-  const store = new FakeStore(false)
-  const broker = await startBroker(store, { limits: { unackedMax: 10 } })
-  const raw = await RawClient.open(broker, { keepalive: 1 })
-  const packets = Array.from({ length: 100 }, (_, i) =>
-    bytesOf({ cmd: 'publish', topic: 't', payload: `${i}`, qos: 1, messageId: i + 1 })
-  )
-  raw.send(Buffer.concat(packets))
-  await until(() => store.stored.length === 10)
-  await pause(1800)
-  t.equal(store.stored.length, 10)
-  t.notOk(raw.isClosed, 'a client that we do not read does not miss its keep-alive')
-  for (let n = 20; n <= 100; n += 10) {
-    store.sync()
-    t.ok(await until(() => store.stored.length === n))
-  }
-  store.sync()
-  t.ok(await until(() => raw.of('puback').length === 100))
-  raw.end()
-  await broker.close(0)
-})
-
 t.test('all publishers are paused while the store is too far behind', async t => {
   const store = new FakeStore(false)
   const broker = await startBroker(store, { limits: { pendingBytesMax: 100 } })
