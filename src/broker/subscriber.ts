@@ -42,8 +42,11 @@ export class Subscriber implements SessionLink {
   offer(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start > this.packetBytesMax) return false
     const { outlet, host } = this
-    if (outlet.backlog > catchUpBytes) host.patience.ask(this)
-    if (outlet.queued + (end - start) > host.outlets.shareMax) {
+    const share = host.outlets.shareMax
+    // The system may take what is staged: only what it does not take counts.
+    if (outlet.queued + (end - start) > share) outlet.flush()
+    if (outlet.backlog > catchUpBytes || outlet.backlog > share / 2) host.patience.ask(this)
+    if (outlet.queued + (end - start) > share) {
       if (this.stuckSinceMs === 0) this.stuckSinceMs = host.clock.monotonicMs()
       return false
     }

@@ -144,7 +144,15 @@ export const mqtt = {
     min: '16KiB',
     max: '256MiB',
     what: 'Bytes that may wait to be sent to one subscriber; beyond, its QoS 0 messages are dropped and counted.',
-    why: 'A slow subscriber costs bounded memory and never slows who publishes.'
+    why: 'A slow subscriber costs bounded memory; who publishes waits for it 50 ms at most, once until it has caught up.'
+  }),
+  outgoingTotalMax: size({
+    key: 'mqtt.outgoing_total_max',
+    default: '16MiB',
+    min: '1MiB',
+    max: '1GiB',
+    what: 'The same for all subscribers together: each may queue as much as is left of it, and 16 KiB in any case.',
+    why: 'A hundred slow subscribers share an eighth of memory.max instead of taking a hundred times the bound of one.'
   }),
   sessionMessagesMax: count({
     key: 'mqtt.session_messages_max',

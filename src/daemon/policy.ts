@@ -137,6 +137,7 @@ export function brokerLimitsOf({ mqtt }: Config): Partial<BrokerLimits> {
     unackedMax: mqtt.inflightMessagesMax,
     pendingBytesMax: mqtt.inflightBytesMax,
     subscriberBytesMax: mqtt.outgoingBytesMax,
+    subscribersBytesMax: mqtt.outgoingTotalMax,
     queueMax: mqtt.sessionMessagesMax,
     retainedMax: mqtt.retainedMessagesMax
   }
