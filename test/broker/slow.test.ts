@@ -112,7 +112,7 @@ for (const fastPath of [true, false]) {
     await until(() => quick.of('suback').length === 1)
     const publisher = await RawClient.open(broker)
     const payload = Buffer.alloc(10_000)
-    const messages = 600
+    const messages = 1500
     let held = 0
     for (let n = 0; n < messages; n += 100) {
       const batch = Array.from({ length: 100 }, (_, i) => {
