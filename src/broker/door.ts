@@ -94,20 +94,21 @@ export class Door {
   private receive(chunk: Buffer): void {
     this.host.stats.bytesIn += chunk.length
     if (this.isClosed) return
-    this.turn(() => this.reader.read(chunk))
+    this.turn(chunk)
   }
 
   /** Goes on reading if what it waited for has come. */
   proceed(): void {
     if (this.isClosed || this.isReading || !this.reader.isHolding) return
-    this.turn(() => this.reader.proceed())
+    this.turn(null)
     if (!this.isClosed && !this.reader.isHolding) this.wire.resume()
   }
 
-  private turn(read: () => boolean): void {
+  /** Reads a chunk, or with null what was held. */
+  private turn(chunk: Buffer | null): void {
     this.isReading = true
     this.publisher.nowMs = this.host.clock.monotonicMs()
-    const more = read()
+    const more = chunk === null ? this.reader.proceed() : this.reader.read(chunk)
     this.isReading = false
     if (this.isClosed) return
     if (!more) {
