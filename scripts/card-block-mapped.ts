@@ -74,7 +74,10 @@ export class BlockMapped implements Mapping {
   private write(unit: number, from: number, count: number, isPart: boolean): void {
     const open = this.open.get(unit)
     const goesOn = open !== undefined && (from === open.next || from === open.next - 1)
-    if (this.logs.length > 0 && isPart) return this.log(unit, from)
+    if (this.logs.length > 0 && isPart) {
+      this.log(unit, from)
+      return
+    }
     if (goesOn) {
       open.next = from
     } else if (from > 0 && this.logs.length > 0 && this.runOf(unit, from, count) < rewritePagesMin) {
