@@ -56,6 +56,9 @@ export interface WearFound {
   /** Groups of the WAL after the mark, and their bytes. */
   readonly groups: number
   readonly groupBytes: number
+  /** Those of them that let a WAL file grow. */
+  readonly grownGroups: number
+  readonly grownBytes: number
   readonly walFileBytes: number
   readonly headSamples: number
   /** Segment files after the mark; of one that never became live the cause is `other`. */
@@ -66,6 +69,8 @@ export interface WearFound {
 const SYNC_METADATA_BYTES = 2165
 /** Pieces of the medium that a sync takes, its share of the commits of metadata included. */
 const SYNC_PIECES = 1.35
+/** Metadata of a sync that makes a longer file durable. */
+const GROWN_SYNC_METADATA_BYTES = 24_000
 /** Metadata of one new segment with its edit of the manifest, as scripts/wear-check.ts measured it. */
 const SEGMENT_METADATA_BYTES = 70_000
 /** Pieces of the medium that those take, and the segment itself. */
@@ -160,10 +165,11 @@ export class WearLedger {
     const before = this.programmedBytes
     // A clock that went back says nothing of the time between: then each group is taken by itself.
     const seconds = this.offMs > 0 ? this.offMs / 1000 : found.groups
-    const metadata = Math.ceil(Math.min(found.groups, seconds)) * SYNC_METADATA_BYTES
-    const made = Math.max(0, found.walFileBytes - mark.walFileBytes)
+    const inPlace = Math.ceil(Math.min(found.groups - found.grownGroups, seconds))
+    const metadata = inPlace * SYNC_METADATA_BYTES + found.grownGroups * GROWN_SYNC_METADATA_BYTES
+    const ahead = Math.max(0, found.walFileBytes - mark.walFileBytes - found.grownBytes)
     const day = Math.floor(this.savedMs / DAY_MS)
-    this.add(day, 'wal', found.groupBytes + made + metadata, Math.ceil(found.groups * SYNC_PIECES))
+    this.add(day, 'wal', found.groupBytes + ahead + metadata, Math.ceil(found.groups * SYNC_PIECES))
     for (const { cause, bytes } of found.segments) {
       this.add(day, cause, bytes, 0)
       this.add(day, 'other', SEGMENT_METADATA_BYTES, SEGMENT_PIECES)

@@ -187,12 +187,12 @@ export function recoverLedger(
   { engine, series }: Pick<Storage, 'engine' | 'series'>,
   files: ReadonlyMap<number, number>
 ): void {
-  const { groups, groupBytes, fileBytes: walFileBytes } = engine.since
+  const { fileBytes: walFileBytes, ...groups } = engine.since
   const live = engine.manifest.segments
   const segments = [...files]
     .filter(([id]) => ledger.isNew(id))
     .map(([id, bytes]) => ({ cause: causeOf(live.get(id)), bytes }))
-  ledger.recover({ groups, groupBytes, walFileBytes, headSamples: series.openSamples, segments })
+  ledger.recover({ ...groups, walFileBytes, headSamples: series.openSamples, segments })
 }
 
 /** Whose a segment is; of one that never became live nothing is known. */

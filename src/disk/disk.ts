@@ -6,7 +6,7 @@
 //    any 512-byte sector), or land before or after any other unsynced write;
 //  - bytes that were synced stay as they are, unless a later unsynced write covers them;
 //  - create, rename, remove and a growing size are durable only after syncDir() of the directory (names)
-//    and sync() of the file (size and bytes).
+//    and sync() of the file (size and bytes); a size may land without its bytes, which are zeros then.
 // A failed write or sync leaves the bytes it concerned unknown: the owner must not acknowledge what they
 // held, and must not trust a later sync that succeeds (the kernel may have dropped the dirty pages).
 //

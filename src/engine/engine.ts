@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
 import { MANIFEST, SEGMENT_DIR, segmentPath, WAL_DIR } from './file-names.ts'
-import { WAL_FILE_BYTES, WAL_FILES_MAX } from './format.ts'
+import { WAL_AHEAD_BYTES, WAL_FILE_BYTES, WAL_FILES_MAX } from './format.ts'
 import { Manifest } from './manifest.ts'
 import { moveAside } from './quarantine.ts'
 import {
@@ -25,12 +25,15 @@ import {
   type WrittenSince
 } from './recovery.ts'
 import { PACE_DEFAULTS, type PaceOptions } from './sync-pace.ts'
-import { Wal, type WalOwner } from './wal.ts'
+import { Wal } from './wal.ts'
+import type { WalOwner } from './wal-owner.ts'
 import { listWal } from './wal-reader.ts'
 
 export interface WalOptions {
-  /** Size of a WAL file, a multiple of 4096 bytes; on cards of 4 MiB. */
+  /** Full size of a WAL file, a multiple of 4096 bytes; on cards of 4 MiB. */
   readonly fileBytes: number
+  /** How much of it is written ahead of small groups at a time, a multiple of 4096 bytes. */
+  readonly aheadBytes: number
   /** So many files at most; at least 2. */
   readonly filesMax: number
   /** Pending bytes above which Wal.admit() refuses. */
@@ -39,6 +42,7 @@ export interface WalOptions {
 
 export const WAL_DEFAULTS: WalOptions = {
   fileBytes: WAL_FILE_BYTES,
+  aheadBytes: WAL_AHEAD_BYTES,
   filesMax: WAL_FILES_MAX,
   groupBytesMax: WAL_FILE_BYTES / 2
 }
@@ -132,13 +136,7 @@ export class Engine {
     const replayed = replayWal(disk, listing, manifest.checkpoints, owners, countAfter(manifest), true)
     damage.push(...replayed.damage)
     if (replayed.last !== null) await rewriteLast(disk, replayed.last)
-    const { files, writer } = await continueWal(
-      disk,
-      replayed,
-      walOptions.fileBytes,
-      walOptions.filesMax,
-      anyU32
-    )
+    const { files, writer } = continueWal(disk, replayed, walOptions, anyU32)
     const pace = { ...PACE_DEFAULTS, ...options.pace }
     const { groupBytesMax } = walOptions
     wal = new Wal({ clock, owners, files, writer, pace, groupBytesMax, checkpoints: replayed.checkpoints })

@@ -19,13 +19,16 @@ export const PAGE_BYTES = 4096
 export const ERASE_BYTES = 4 * 1024 * 1024
 export const WAL_FILE_BYTES = 16 * 1024 * 1024
 export const WAL_FILES_MAX = 8
+/** How much of a WAL file is written ahead of small groups at a time, bytes. */
+export const WAL_AHEAD_BYTES = 1024 * 1024
 /** A group is self-contained after this much WAL at the latest, bytes. */
 export const RESTART_BYTES = 512 * 1024
 /** Largest record of a record file and largest block of a segment, bytes. */
 export const PAYLOAD_BYTES_MAX = 256 * 1024 * 1024
-/** Size of the writes that fill a segment or pre-write a WAL file, bytes. */
+/** Size of the writes that fill a segment or write a WAL file ahead, bytes. */
 export const WRITE_BYTES = 1024 * 1024
 
 assert(ERASE_BYTES % PAGE_BYTES === 0, 'an erase block is whole pages')
 assert(WAL_FILE_BYTES % ERASE_BYTES === 0, 'a WAL file is whole erase blocks')
+assert(WAL_FILE_BYTES % WAL_AHEAD_BYTES === 0, 'a WAL file is whole pieces')
 assert(WRITE_BYTES % PAGE_BYTES === 0, 'a large write is whole pages')

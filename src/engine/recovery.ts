@@ -14,21 +14,14 @@
 // Damage is never fatal, never silent: it is collected for the engine to report.
 import { CorruptionError, VarveError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
-import {
-  isTemporary,
-  MANIFEST,
-  parseSegmentName,
-  SEGMENT_DIR,
-  segmentPath,
-  WAL_DIR,
-  walPath
-} from './file-names.ts'
+import { isTemporary, MANIFEST, parseSegmentName, SEGMENT_DIR, segmentPath, WAL_DIR } from './file-names.ts'
+import { PAGE_BYTES } from './format.ts'
 import type { Manifest } from './manifest.ts'
 import type { SegmentInfo } from './manifest-edit.ts'
 import { moveAside } from './quarantine.ts'
 import { SegmentReader } from './segment-reader.ts'
-import type { WalOwner } from './wal.ts'
 import { WalFiles } from './wal-files.ts'
+import type { WalOwner } from './wal-owner.ts'
 import { type LastGroup, readWal, type WalListing } from './wal-reader.ts'
 import { eachSection, wholePages } from './wal-record.ts'
 import { WalWriter } from './wal-writer.ts'
@@ -130,7 +123,10 @@ export interface WrittenSince {
   readonly groups: number
   /** Bytes of them, in whole pages. */
   readonly groupBytes: number
-  /** Bytes of all WAL files, written once when they were made. */
+  /** Those groups that let a file grow, and their bytes. */
+  readonly grownGroups: number
+  readonly grownBytes: number
+  /** Bytes of all WAL files: what was written ahead of groups, and groups that let a file grow. */
   readonly fileBytes: number
 }
 
@@ -165,12 +161,16 @@ export function replayWal(
   const needed = owners.length === 0 ? 0 : Math.min(...checkpoints.values())
   const damage: CorruptionError[] = []
   const files = listing.used.filter(file => file.sequence >= needed)
-  let [groups, groupBytes] = [0, 0]
+  let [groups, groupBytes, grownGroups, grownBytes] = [0, 0, 0, 0]
   const last = readWal(disk, files, needed === 0 ? null : needed, {
     group(bytes, group, file) {
       if (group.ordinal > countAfter) {
         groups++
         groupBytes += wholePages(group.bytes)
+        if (group.grew) {
+          grownGroups++
+          grownBytes += wholePages(group.bytes)
+        }
       }
       eachSection(bytes, group, (kind, payload, fresh) => {
         const owner = byKind.get(kind)
@@ -190,7 +190,8 @@ export function replayWal(
     }
   })
   const fileBytes = [...listing.used, ...listing.unused].reduce((sum, file) => sum + file.bytes, 0)
-  return { listing, damage, last, checkpoints, needed, since: { groups, groupBytes, fileBytes } }
+  const since = { groups, groupBytes, grownGroups, grownBytes, fileBytes }
+  return { listing, damage, last, checkpoints, needed, since }
 }
 
 /** Writes the newest group again where it stands and syncs it. @throws as Disk */
@@ -208,27 +209,24 @@ export async function rewriteLast(disk: Disk, last: LastGroup): Promise<void> {
 }
 
 /** Sorts the files into needed and free, and makes the writer that goes on in a new one. */
-export async function continueWal(
+export function continueWal(
   disk: Disk,
   replayed: Replayed,
-  fileBytes: number,
-  filesMax: number,
+  sizes: { readonly fileBytes: number; readonly filesMax: number; readonly aheadBytes: number },
   anyLife: () => number
-): Promise<{ files: WalFiles; writer: WalWriter }> {
+): { files: WalFiles; writer: WalWriter } {
   const { used, unused } = replayed.listing
   const pinned = used.filter(file => file.sequence >= replayed.needed)
-  const free: number[] = []
-  for (const file of [...unused, ...used.filter(file => file.sequence < replayed.needed)]) {
-    // One that a cut left half made, or of a smaller size that was configured before, is made anew.
-    if (file.bytes >= fileBytes) free.push(file.slot)
-    else await disk.remove(walPath(file.slot))
-  }
   const newest = Math.max(
     0,
     ...used.map(f => f.sequence),
     ...[...replayed.checkpoints.values()].map(c => c - 1)
   )
   const ordinal = replayed.last?.group.ordinal ?? Math.max(0, ...used.map(file => file.firstOrdinal))
-  const files = new WalFiles(disk, fileBytes, filesMax, pinned, free)
-  return { files, writer: new WalWriter(files, newest + 1, ordinal + 1, anyLife) }
+  // A cut may leave any size; what is not a whole page is written anew.
+  const found = [...unused, ...used].map(({ slot, bytes }) => ({ slot, bytes: bytes - (bytes % PAGE_BYTES) }))
+  const { fileBytes, filesMax, aheadBytes } = sizes
+  const files = new WalFiles({ disk, fileBytes, filesMax, found, pinned })
+  const next = { sequence: newest + 1, ordinal: ordinal + 1 }
+  return { files, writer: new WalWriter(files, aheadBytes, next, anyLife) }
 }

@@ -8,7 +8,7 @@
 // WAL file's present life and life a random number drawn for it, so that bytes of an earlier life of a
 // recycled file, or payload bytes that look like a group, are never taken for one. ordinal counts the groups
 // of the store; synced is the offset in the file up to which all was synced when the group was written.
-// flags are 0. owner is the kind of the owner, 1 to 127, plus 128 when the payload is fresh: readable without
+// flags: 1 when the file grew under the group (its bytes were written once, not twice). owner is the kind of the owner, 1 to 127, plus 128 when the payload is fresh: readable without
 // any payload before it.
 // A group starts at a multiple of PAGE_BYTES and is followed by zeros up to the next. It is valid if and only if
 //   (1) it lies in the file whole, (2) crc matches, (3) file and life are those of the file's first valid
@@ -26,6 +26,7 @@ import { PAGE_BYTES, WAL_VERSION } from './format.ts'
 export const GROUP_HEADER_BYTES = 28
 export const SECTION_HEADER_BYTES = 5
 const FRESH = 0x80
+const GREW = 1
 
 /** A group as found in a file. */
 export interface Group {
@@ -35,6 +36,8 @@ export interface Group {
   readonly life: number
   readonly ordinal: number
   readonly synced: number
+  /** The file grew under it. */
+  readonly grew: boolean
   /** Bytes with header, without padding. */
   readonly bytes: number
 }
@@ -74,7 +77,8 @@ export function endGroup(
   file: number,
   life: number,
   ordinal: number,
-  synced: number
+  synced: number,
+  grew: boolean
 ): number {
   const bytes = out.length
   const view = out.view
@@ -85,7 +89,7 @@ export function endGroup(
   view.setUint16(20, Math.floor(ordinal / 0x100000000), true)
   view.setUint32(22, synced, true)
   out.bytes[26] = WAL_VERSION
-  out.bytes[27] = 0
+  out.bytes[27] = grew ? GREW : 0
   view.setUint32(0, checksum(out.bytes, 4, bytes), true)
   out.zeros(wholePages(bytes) - bytes)
   return bytes
@@ -123,6 +127,7 @@ export function readGroup(
     life: lifeFound,
     ordinal: view.getUint32(at + 16, true) + view.getUint16(at + 20, true) * 0x100000000,
     synced,
+    grew: (bytes[at + 27]! & GREW) !== 0,
     bytes: end - at
   }
 }

@@ -12,65 +12,24 @@
 //    any more, and every call throws VARVE_STORE_FAILED until the engine is opened anew. A later sync that
 //    succeeds proves nothing, because the kernel may have dropped the pages.
 //  - when no file is to be had the WAL is `full`: it waits, it says so (onPressure), and goes on by itself
-//    when a checkpoint frees a file.
+//    when a checkpoint frees a file or the medium has room again. A group whose write met a full medium is
+//    held: it is written again at the same place, before anything else; nothing of it was acknowledged.
 // Group numbers are those of this process; the medium has ordinals (wal-record.ts).
 // Not here: when (sync-pace.ts), where (wal-writer.ts), replay (recovery.ts).
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
-import { type CorruptionError, reason, VarveError } from '../base/errors.ts'
+import { reason, VarveError } from '../base/errors.ts'
+import { PAGE_BYTES } from './format.ts'
+import { GroupTimer } from './group-timer.ts'
+import { GroupWaiters, neverSynced } from './group-waiters.ts'
 import { EAGER, LAZY, NORMAL, type PaceOptions, SyncPace, type Urgency } from './sync-pace.ts'
 import type { WalFiles } from './wal-files.ts'
+import type { WalOwner, WalPressure, WalStats } from './wal-owner.ts'
 import { beginGroup, beginSection, endSection, GROUP_HEADER_BYTES } from './wal-record.ts'
 import type { WalWriter } from './wal-writer.ts'
 
-export { EAGER, LAZY, NORMAL, type Urgency }
-
-/** One owner of WAL content. Kinds: 1 series, 2 kv. */
-export interface WalOwner {
-  readonly kind: number
-  /**
-   * At open: the payloads that this owner drained, in order, from its checkpoint on; a view, valid during the
-   * call. `fresh` says that it was drained with fresh = true. The same payload may have been in a segment
-   * already (rotate() says when): replaying it twice must give the same state as once.
-   */
-  replay(payload: Uint8Array, fresh: boolean): void
-  /** Payloads between the last replay() and the next are lost. Until a fresh one, later ones may refer to them. */
-  lost?(error: CorruptionError): void
-  /**
-   * Appends everything pending to `out` (no framing, only appending). Nothing appended: nothing pending.
-   * With `fresh`, what is appended must be readable without any payload before it. This owner's first payload
-   * in each file is fresh, so that it can replay from there.
-   */
-  drain(out: ByteWriter, fresh: boolean): void
-}
-
-/** What the files of the WAL look like when room is short. */
-export interface WalPressure {
-  /** Files that exist, and those of them whose groups an owner needs. */
-  readonly files: number
-  readonly filesPinned: number
-  readonly filesMax: number
-  /** The WAL cannot write the pending group before an owner's checkpoint frees a file. */
-  readonly full: boolean
-  /** The medium had no room for another file. */
-  readonly diskFull: boolean
-  /** Kinds of the owners that pin the oldest file: these have to flush. */
-  readonly kinds: readonly number[]
-}
-
-export interface WalStats {
-  /** Groups written by this process. */
-  groups: number
-  /** Bytes written, padding included. */
-  bytes: number
-  /** Bytes of them that carry nothing. */
-  paddingBytes: number
-  /** Duration of the last write and sync, milliseconds. */
-  lastSyncMs: number
-  /** Longest so far, milliseconds. */
-  syncMsMax: number
-}
+export { EAGER, LAZY, NORMAL, type Urgency, type WalOwner, type WalPressure }
 
 /** What recovery hands over. */
 export interface WalParts {
@@ -93,8 +52,6 @@ const FULL_RETRY_MS = 1000
 export class Wal {
   /** The number of the group that collects now; grows by one for each group taken. */
   pendingGroup = 1
-  /** The newest group that is on the medium, with all before it. */
-  syncedGroup = 0
   /** Why the WAL ended; null while it is sound. */
   failure: VarveError | null = null
   /** No file is to be had: pending groups wait for a checkpoint. */
@@ -103,29 +60,37 @@ export class Wal {
 
   private readonly parts: WalParts
   private readonly pace: SyncPace
+  private readonly timer: GroupTimer
   private readonly checkpoints: Map<number, number>
-  private readonly syncedListeners: ((group: number) => void)[] = []
-  private readonly failedListeners: ((error: VarveError) => void)[] = []
   private readonly pressureListeners: ((pressure: WalPressure) => void)[] = []
-  private readonly waiters = new Map<number, PromiseWithResolvers<void>>()
+  private readonly waiters = new GroupWaiters()
   private rotations: PromiseWithResolvers<number>[] = []
   /** Owners that drained nothing since the last restart point: their next payload has to be fresh. */
   private readonly stale = new Set<WalOwner>()
   private out = new ByteWriter(64 * 1024)
+  /** `out` holds the group before the pending one: the medium had no room for it yet. */
+  private isHeld = false
   private noted = 0
   private inFlight = 0
   private running: Promise<void> | null = null
-  private immediate = false
   private closing = false
   private warned = false
-  private timerDueMs = Infinity
-  private cancelTimer: (() => void) | null = null
 
   constructor(parts: WalParts) {
     this.parts = parts
     this.pace = new SyncPace(parts.pace, parts.clock.monotonicMs())
+    this.timer = new GroupTimer(
+      parts.clock,
+      () => this.start(),
+      () => this.schedule()
+    )
     this.checkpoints = new Map(parts.checkpoints)
     for (const owner of parts.owners) assert(this.checkpoints.has(owner.kind), 'every owner has a checkpoint')
+  }
+
+  /** The newest group that is on the medium, with all before it. */
+  get syncedGroup(): number {
+    return this.waiters.synced
   }
 
   /** Bytes noted and not yet synced. */
@@ -141,12 +106,12 @@ export class Wal {
 
   /** Bytes of all files. */
   get fileBytes(): number {
-    return this.parts.files.count * this.parts.files.fileBytes
+    return this.parts.files.bytes
   }
 
   /** Makes a file ready in the background, so that the first group does not wait for it. */
   prepare(): void {
-    this.parts.files.prepare().catch(error => this.fail(error))
+    this.parts.writer.prepare().catch(error => this.fail(error))
   }
 
   /** The state of the WAL's files. */
@@ -165,7 +130,11 @@ export class Wal {
   admit(bytes: number): void {
     this.check()
     if (this.noted + bytes <= this.parts.groupBytesMax) return
-    const why = this.full ? 'every WAL file is waiting for a flush' : 'the medium is slower than the writers'
+    const why = this.parts.files.diskFull
+      ? 'the medium is full'
+      : this.full
+        ? 'every WAL file is waiting for a flush'
+        : 'the medium is slower than the writers'
     throw new VarveError(
       'VARVE_WAL_FULL',
       `Cannot accept ${bytes} bytes: ${this.noted} are pending, ${this.parts.groupBytesMax} at most, ${why}`
@@ -189,25 +158,22 @@ export class Wal {
   /** Resolves when group g is on the medium. @throws {VarveError} VARVE_SYNC_FAILED when it never will be */
   synced(group: number): Promise<void> {
     if (group <= this.syncedGroup) return Promise.resolve()
-    if (this.failure !== null) return Promise.reject(this.neverSynced(group))
+    if (this.failure !== null) return Promise.reject(neverSynced(group, this.failure))
     assert(group <= this.pendingGroup, 'only a group that exists is waited for')
-    const known = this.waiters.get(group)
-    if (known) return known.promise
-    const waiter = Promise.withResolvers<void>()
-    this.waiters.set(group, waiter)
+    const synced = this.waiters.wait(group)
     if (group === this.pendingGroup) this.note(0, NORMAL)
-    return waiter.promise
+    return synced
   }
 
   /** Called after each sync with the highest durable group. */
   onSynced(listener: (group: number) => void): void {
-    this.syncedListeners.push(listener)
+    this.waiters.onSynced(listener)
   }
 
   /** Called once, when the WAL ends by a failure; soon when it has, as it may while the store is opened. */
   onFailed(listener: (error: VarveError) => void): void {
     const { failure } = this
-    if (failure === null) this.failedListeners.push(listener)
+    if (failure === null) this.waiters.onFailed(listener)
     else queueMicrotask(() => listener(failure))
   }
 
@@ -243,8 +209,8 @@ export class Wal {
     assert(before !== undefined, 'a checkpoint belongs to an owner')
     assert(walFile >= before && walFile <= this.parts.writer.nextSequence, 'a checkpoint only moves forward')
     this.checkpoints.set(kind, walFile)
-    this.parts.files.release(Math.min(...this.checkpoints.values()))
-    if (this.full && this.parts.files.available) {
+    const freed = this.parts.files.release(Math.min(...this.checkpoints.values()))
+    if (this.full && !this.isHeld && freed > 0) {
       this.full = false
       this.schedule()
     }
@@ -258,10 +224,10 @@ export class Wal {
       })
     }
     this.closing = true
-    this.cancelTimer?.()
+    this.timer.cancel()
     await this.running
-    this.rejectWaiters()
-    this.parts.writer.close()
+    this.waiters.rejectAll(this.failure)
+    await this.parts.writer.close()
   }
 
   private check(): void {
@@ -273,37 +239,11 @@ export class Wal {
     if (this.closing) throw new VarveError('VARVE_CLOSED', 'Cannot write: the store is closed')
   }
 
-  private neverSynced(group: number): VarveError {
-    return new VarveError(
-      'VARVE_SYNC_FAILED',
-      `Cannot sync group ${group}: the store ${this.failure ? 'failed' : 'is closed'}`,
-      {
-        cause: this.failure
-      }
-    )
-  }
-
   /** Sees to it that run() is called when the pending group is due. */
   private schedule(): void {
-    if (this.running || this.immediate || this.full || this.failure !== null || this.closing) return
-    const nowMs = this.parts.clock.monotonicMs()
-    const waitMs = this.rotations.length > 0 ? 0 : this.pace.waitMs(this.noted, nowMs)
-    if (waitMs === 0) {
-      this.immediate = true
-      // After the sockets of this turn were read: they share the group.
-      setImmediate(() => {
-        this.immediate = false
-        this.start()
-      })
-    } else if (waitMs !== Infinity && nowMs + waitMs < this.timerDueMs) {
-      this.cancelTimer?.()
-      this.timerDueMs = nowMs + waitMs
-      this.cancelTimer = this.parts.clock.after(waitMs, () => {
-        this.timerDueMs = Infinity
-        this.cancelTimer = null
-        this.schedule()
-      })
-    }
+    if (this.running || this.full || this.failure !== null || this.closing) return
+    const isUrgent = this.rotations.length > 0 || this.isHeld
+    this.timer.set(isUrgent ? 0 : this.pace.waitMs(this.noted, this.parts.clock.monotonicMs()))
   }
 
   private start(): void {
@@ -325,7 +265,7 @@ export class Wal {
   private async run(): Promise<void> {
     const { clock } = this.parts
     while (!this.closing) {
-      const waitMs = this.pace.waitMs(this.noted, clock.monotonicMs())
+      const waitMs = this.isHeld ? 0 : this.pace.waitMs(this.noted, clock.monotonicMs())
       if (waitMs > 0 && (this.rotations.length === 0 || waitMs === Infinity)) break
       if (!(await this.writeGroup())) return this.becomeFull()
       // Under load something is always pending: a rotation waits for one group, not for a quiet moment.
@@ -334,16 +274,37 @@ export class Wal {
     if (this.rotations.length > 0) this.endRotations(this.parts.writer.endFile())
   }
 
-  /** False when there is no file for it; then nothing was drained. */
+  /** False when there is no room for it now: it is not drained then, or held. */
   private async writeGroup(): Promise<boolean> {
-    const { writer, owners, clock } = this.parts
-    if (!(await writer.reserve(this.noted + (this.noted >> 2) + 4096))) return false
+    if (!this.isHeld && !(await this.drainGroup())) return false
+    const { out } = this
+    if (out.length > GROUP_HEADER_BYTES) {
+      const startMs = this.parts.clock.monotonicMs()
+      const padding = await this.parts.writer.write(out)
+      // What is written ahead may fail meanwhile: then this group's sync proves nothing.
+      if (this.failure !== null) throw this.failure
+      this.isHeld = padding === null
+      if (padding === null) return false
+      this.count(padding, startMs)
+      if (out.bytes.length > BUFFER_KEPT_BYTES) this.out = new ByteWriter(64 * 1024)
+    }
+    this.inFlight = 0
+    this.waiters.announce(this.pendingGroup - 1)
+    this.parts.writer.writeAhead().catch(error => this.fail(error))
+    this.prepareNext()
+    return true
+  }
+
+  /** Takes what is pending from its owners. False, and nothing is taken, when there is no file for it. */
+  private async drainGroup(): Promise<boolean> {
+    const { writer, owners } = this.parts
+    if (!(await writer.reserve(this.noted + (this.noted >> 2) + PAGE_BYTES))) return false
     if (writer.restart) for (const owner of owners) this.stale.add(owner)
-    const group = this.pendingGroup++
+    this.pendingGroup++
     this.inFlight = this.noted
     this.noted = 0
     this.pace.taken()
-    const out = this.out
+    const { out } = this
     beginGroup(out)
     for (const owner of owners) {
       const fresh = this.stale.has(owner)
@@ -351,33 +312,18 @@ export class Wal {
       owner.drain(out, fresh)
       if (endSection(out, at) > 0 && fresh) this.stale.delete(owner)
     }
-    if (out.length > GROUP_HEADER_BYTES) {
-      const startMs = clock.monotonicMs()
-      const padding = await writer.write(out)
-      const endMs = clock.monotonicMs()
-      this.pace.charge(padding, endMs)
-      const { stats } = this
-      stats.groups++
-      stats.bytes += out.length
-      stats.paddingBytes += padding
-      stats.lastSyncMs = endMs - startMs
-      stats.syncMsMax = Math.max(stats.syncMsMax, stats.lastSyncMs)
-      if (out.bytes.length > BUFFER_KEPT_BYTES) this.out = new ByteWriter(64 * 1024)
-    }
-    this.inFlight = 0
-    this.announce(group)
-    this.prepareNext()
     return true
   }
 
-  private announce(group: number): void {
-    this.syncedGroup = group
-    const waiter = this.waiters.get(group)
-    if (waiter) {
-      this.waiters.delete(group)
-      waiter.resolve()
-    }
-    for (const listener of this.syncedListeners) listener(group)
+  private count(padding: number, startMs: number): void {
+    const { stats } = this
+    const endMs = this.parts.clock.monotonicMs()
+    this.pace.charge(padding, endMs)
+    stats.groups++
+    stats.bytes += this.out.length
+    stats.paddingBytes += padding
+    stats.lastSyncMs = endMs - startMs
+    stats.syncMsMax = Math.max(stats.syncMsMax, stats.lastSyncMs)
   }
 
   /** Makes the next file ready while the current one still has room, and warns when files run short. */
@@ -420,17 +366,11 @@ export class Wal {
     this.failure = new VarveError('VARVE_STORE_FAILED', `Cannot write the WAL: ${reason(error)}`, {
       cause: error
     })
-    this.cancelTimer?.()
-    this.rejectWaiters()
+    this.timer.cancel()
     for (const rotation of this.rotations) rotation.reject(this.failure)
     this.rotations = []
-    for (const listener of this.failedListeners) listener(this.failure)
+    this.waiters.fail(this.failure)
     // A bug of ours is not the medium's failure: it must end the process.
     if (!(error instanceof VarveError)) throw error
-  }
-
-  private rejectWaiters(): void {
-    for (const [group, waiter] of this.waiters) waiter.reject(this.neverSynced(group))
-    this.waiters.clear()
   }
 }

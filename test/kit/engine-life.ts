@@ -26,15 +26,16 @@ export interface LifeOptions {
   readonly closes?: boolean
 }
 
-/** Opens with small files, so that rotation and recycling come often. */
+/** Opens with small files, so that rotation and recycling come often, and groups overwrite and let files grow. */
 export async function openSmall(disk: Disk, random: Random, readOnly = false) {
   const ledgers: [Ledger, Ledger] = [new Ledger(1), new Ledger(2)]
+  const aheadBytes = random.pick([4096, 12_288, 65_536])
   const engine = await Engine.open({
     disk,
     owners: ledgers,
     readOnly,
     clock: new HandClock(),
-    wal: { fileBytes: 65_536, filesMax: 4, groupBytesMax: 1 << 20 },
+    wal: { fileBytes: 65_536, aheadBytes, filesMax: 4, groupBytesMax: 1 << 20 },
     pace: { delayMaxMs: 0, delayMaxLazyMs: 0, groupBytesTrigger: 8192 },
     anyU32: () => random.u32()
   })

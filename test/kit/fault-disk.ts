@@ -79,7 +79,9 @@ export class FaultDisk implements Disk {
   }
 
   freeBytes(): number {
-    return this.faults.fullFrom ? 0 : this.disk.freeBytes()
+    // The first write that finds no room is not foreseen: somebody else took the room.
+    const { fullFrom = 0 } = this.faults
+    return fullFrom > 0 && this.grows >= fullFrom ? 0 : this.disk.freeBytes()
   }
 
   private wrap(file: DiskFile): DiskFile {

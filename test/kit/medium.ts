@@ -33,6 +33,9 @@ export class Inode {
   private shared = false
   /** A sync failed: the kernel gave up what was written until then, and no later sync brings it back. */
   private dropped = false
+  private syncsBegun = 0
+  /** The sync whose bytes are kept. */
+  private syncKept = 0
 
   /** As programs see it; never to be changed. */
   get seen(): Uint8Array {
@@ -51,9 +54,12 @@ export class Inode {
   /** A sync begins; what was written until now is on the medium once the result is called. */
   sync(): () => void {
     const { now, writes } = this
+    const begun = ++this.syncsBegun
     this.shared = true
     return () => {
-      this.kept = this.dropped ? putAll(this.kept, writes) : now
+      // Two syncs may overlap: the one that began first may end last, and takes nothing back.
+      if (begun > this.syncKept) this.kept = this.dropped ? putAll(this.kept, writes) : now
+      this.syncKept = Math.max(this.syncKept, begun)
       this.writes = this.writes.filter(write => !writes.includes(write))
     }
   }
@@ -79,6 +85,8 @@ export class Inode {
     copy.kept = this.kept
     copy.writes = this.writes
     copy.dropped = this.dropped
+    copy.syncsBegun = this.syncsBegun
+    copy.syncKept = this.syncKept
     return copy
   }
 
@@ -89,7 +97,7 @@ export class Inode {
     left.shared = true
     if (fate === 'torn') left.landTorn(this.writes, random)
     else if (fate === 'reordered') left.landReordered(this.writes, random)
-    else if (fate === 'mixed') left.landMixed(this.writes, random)
+    else if (fate === 'mixed') left.landMixed(this.writes, this.now.length, random)
     left.kept = left.now
     left.shared = true
     return left
@@ -110,7 +118,8 @@ export class Inode {
     }
   }
 
-  private landMixed(unsynced: readonly Write[], random: Random): void {
+  /** @param grown  the size that programs see: it may land without the bytes that it was to hold */
+  private landMixed(unsynced: readonly Write[], grown: number, random: Random): void {
     const writes = [...unsynced]
     while (writes.length > 0) {
       const write = writes.splice(random.chance(0.7) ? 0 : random.below(writes.length), 1)[0]!
@@ -118,6 +127,8 @@ export class Inode {
       if (random.chance(0.3)) this.change(write.at, write.bytes)
       else this.tear(write, random, 0.1)
     }
+    const more = grown - this.now.length
+    if (more > 0 && random.chance(0.2)) this.change(this.now.length + random.below(more + 1), new Uint8Array(0))
   }
 
   /** Some sectors of a write land; of these some in part only. */
