@@ -2,7 +2,8 @@
 //
 //   node scripts/package.ts [--only x64|arm64] [--no-deb]
 //
-// pkg --sea puts the bundle into Node's own binary (single executable application). Where pkg would
+// pkg --sea puts a launcher into Node's own binary (single executable application); the bundle follows behind
+// it with V8's notes of it, which make it start fast (launcher.ts, code-cache.ts). Where pkg would
 // download that binary it finds ours: the pinned node-linux-* packages of npm, whose sha512 the lock file
 // holds, stripped (150 to 116 MB). HOME is .cache for that call, so nothing outside the repository is read
 // or written. The architecture of this machine is the one that npm ci installed and verified; the other is
@@ -14,6 +15,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -25,8 +27,10 @@ import {
 } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildBundle, root } from './build.ts'
+import { buildBundle, buildScript, root } from './build.ts'
+import { makeNotes } from './code-cache.ts'
 import { buildDeb } from './deb.ts'
+import { TAIL_MAGIC } from './launcher.ts'
 
 export const architectures = ['x64', 'arm64'] as const
 export type Architecture = (typeof architectures)[number]
@@ -85,14 +89,14 @@ function nodeBinary(architecture: Architecture, { version, integrity }: Locked):
   return join(into, 'bin/node')
 }
 
-/** Puts the stripped binary where pkg looks before it downloads. */
-function placeBase(architecture: Architecture): void {
+/** Puts the stripped binary where pkg looks before it downloads; returns its path. */
+function placeBase(architecture: Architecture): string {
   const lock = locked(architecture)
   const name = `node-v${lock.version}-linux-${architecture}`
   const home = join(cache, '.pkg-cache', 'sea')
   const file = join(home, name, 'bin', 'node')
   const stamp = join(home, name, 'integrity')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock.integrity) return
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock.integrity) return file
   mkdirSync(join(home, name, 'bin'), { recursive: true })
   rmSync(file, { force: true })
   copyFileSync(nodeBinary(architecture, lock), file)
@@ -100,16 +104,39 @@ function placeBase(architecture: Architecture): void {
   for (const mark of [`${file}.ok`, join(home, `${name}.tar.gz`), join(home, `${name}.tar.gz.ok`)])
     writeFileSync(mark, '')
   writeFileSync(stamp, lock.integrity)
+  return file
+}
+
+/** How this machine runs a node of an architecture; null: it cannot. */
+function commandOf(architecture: Architecture, node: string): string[] | null {
+  if (architecture === process.arch) return [node]
+  const emulator = { arm64: 'qemu-aarch64-static', x64: 'qemu-x86_64-static' }[architecture]
+  const dirs = (process.env.PATH ?? '').split(':')
+  return dirs.some(dir => existsSync(join(dir, emulator))) ? [emulator, node] : null
+}
+
+/** Puts the bundle and V8's notes of it behind what pkg made (launcher.ts says how). */
+function appendBundle(architecture: Architecture, executable: string, node: string, bundle: Bundle): void {
+  const source = Buffer.from(readFileSync(bundle.file, 'utf8').replace(/^#!.*/, ''))
+  // Anything else would take twice the memory, and not be read back as it was.
+  if (source.some(byte => byte > 0x7f)) throw new Error(`Cannot pack ${bundle.file}: it is not ASCII`)
+  const command = commandOf(architecture, node)
+  if (command === null) console.log(`${architecture}: no emulator here, so it starts without notes (slower)`)
+  const notes = command === null ? Buffer.alloc(0) : makeNotes(command, bundle.warmUp, bundle.file)
+  const tail = Buffer.alloc(8)
+  tail.writeUInt32LE(source.length, 0)
+  tail.writeUInt32LE(notes.length, 4)
+  appendFileSync(executable, Buffer.concat([source, notes, tail, Buffer.from(TAIL_MAGIC)]))
 }
 
 /** Makes dist/varve-linux-<architecture>; returns its path. */
-function buildExecutable(architecture: Architecture, bundle: string): string {
+function buildExecutable(architecture: Architecture, bundle: Bundle): string {
   const final = join(root, 'dist', `varve-linux-${architecture}`)
   const making = join(root, 'dist', `making-${architecture}`)
   const target = `node${locked(architecture).version}-linux-${architecture}`
-  placeBase(architecture)
+  const node = placeBase(architecture)
   const pkg = join(root, 'node_modules/.bin/pkg')
-  const output = execFileSync(pkg, ['--sea', '--targets', target, '--output', making, bundle], {
+  const output = execFileSync(pkg, ['--sea', '--targets', target, '--output', making, bundle.launcher], {
     cwd: root,
     env: { ...process.env, HOME: cache },
     encoding: 'utf8',
@@ -117,8 +144,16 @@ function buildExecutable(architecture: Architecture, bundle: string): string {
   })
   if (!existsSync(making))
     throw new Error(`Cannot pack for ${architecture}: pkg made no file; it said\n${output}`)
+  appendBundle(architecture, making, node, bundle)
   renameSync(making, final)
   return final
+}
+
+/** What is packed, as paths in dist. */
+interface Bundle {
+  readonly file: string
+  readonly launcher: string
+  readonly warmUp: string
 }
 
 function printSize(file: string): void {
@@ -133,8 +168,13 @@ async function main(): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const bundle = await buildBundle()
   printSize(bundle.file)
+  const launcher = await buildScript('launcher', "import { launch } from './launcher.ts'\nlaunch()")
+  const warmUp = await buildScript(
+    'warm-up',
+    "import { warmUp } from './code-cache.ts'\nvoid warmUp(...(process.argv.slice(2) as [string, string, string]))"
+  )
   for (const architecture of wanted) {
-    const executable = buildExecutable(architecture, bundle.file)
+    const executable = buildExecutable(architecture, { file: bundle.file, launcher, warmUp })
     printSize(executable)
     if (!values['no-deb']) printSize(buildDeb(architecture, executable, bundle.packages))
   }
