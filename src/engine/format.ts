@@ -22,7 +22,7 @@ export const WAL_FILES_MAX = 8
 /** How much of a WAL file is written ahead of small groups at a time, bytes. */
 export const WAL_AHEAD_BYTES = 1024 * 1024
 /** A group is self-contained after this much WAL at the latest, bytes. */
-export const RESTART_BYTES = 512 * 1024
+export const RESTART_BYTES = 2 * 1024 * 1024
 /** Largest record of a record file and largest block of a segment, bytes. */
 export const PAYLOAD_BYTES_MAX = 256 * 1024 * 1024
 /** Size of the writes that fill a segment or write a WAL file ahead, bytes. */

@@ -151,6 +151,8 @@ export class Lane {
     const { code, data, name, heapMiBMax } = this.options
     const worker = new Worker(code, {
       eval: typeof code === 'string',
+      // Else node compiles a text twice, to see what it is.
+      ...(typeof code === 'string' ? { execArgv: ['--input-type=commonjs'] } : {}),
       workerData: data,
       name,
       resourceLimits: { maxOldGenerationSizeMb: heapMiBMax, maxYoungGenerationSizeMb: YOUNG_MIB_MAX }
