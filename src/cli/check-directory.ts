@@ -99,7 +99,9 @@ function* checkWal(disk: Disk, manifest: Manifest): Iterable<CheckStep> {
   const needed = used.filter(file => file.sequence >= oldest || oldest === Number.POSITIVE_INFINITY)
   const found: CheckStep[] = []
   const blocks = new Map<WalFile, number>(needed.map(file => [file, 0]))
-  readWal(disk, needed, null, {
+  const { walSynced } = manifest
+  const proven = walSynced !== null && walSynced.walFile >= oldest ? walSynced : null
+  readWal(disk, needed, null, proven, {
     group: (_, __, file) => void blocks.set(file, (blocks.get(file) ?? 0) + 1),
     lost: error => void found.push(damage(error))
   })

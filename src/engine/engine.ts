@@ -126,14 +126,15 @@ export class Engine {
       disk,
       readOnly,
       anySalt: anyU32,
-      onCheckpoint: (kind, walFile) => wal?.checkpoint(kind, walFile)
+      onCheckpoint: (kind, walFile) => wal?.checkpoint(kind, walFile),
+      walSynced: () => wal?.mark ?? null
     })
     const listing = listWal(disk)
     const missing = lostEdit(listing, manifest, owners)
     if (missing !== null) manifest.suspect(missing)
     const unlike = await reconcileSegments(disk, manifest, readOnly)
     const damage = [...manifest.damage, ...unlike]
-    const replayed = replayWal(disk, listing, manifest.checkpoints, owners, countAfter(manifest), true)
+    const replayed = replayWal(disk, listing, manifest, owners, countAfter(manifest), true)
     damage.push(...replayed.damage)
     if (replayed.last !== null) await rewriteLast(disk, replayed.last)
     const { files, writer } = continueWal(disk, replayed, walOptions, anyU32)
@@ -209,7 +210,7 @@ async function openReadOnly(
   const manifest = await Manifest.open({ disk, readOnly: true, anySalt, onCheckpoint })
   const unlike = await reconcileSegments(disk, manifest, true)
   const damage = [...manifest.damage, ...unlike]
-  const replayed = replayWal(disk, listWal(disk), manifest.checkpoints, owners, countAfter(manifest), false)
+  const replayed = replayWal(disk, listWal(disk), manifest, owners, countAfter(manifest), false)
   damage.push(...replayed.damage)
   const after = await Manifest.open({ disk, readOnly: true, anySalt, onCheckpoint })
   for (const [kind, walFile] of after.checkpoints) {

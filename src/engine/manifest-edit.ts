@@ -2,9 +2,9 @@
 //
 // edit    := item*
 // item    := 1 segment | 2 id varint | 3 kind u8, walFile varint | 4 key text, length varint, value[length]
-//          | 5 key text | 6 id varint
+//          | 5 key text | 6 id varint | 7 walFile varint, ordinal varint
 //            1 a segment lives, 2 it does no more, 3 the checkpoint of a WAL owner, 4 a named value, 5 it is
-//            gone, 6 ids up to this were given out
+//            gone, 6 ids up to this were given out, 7 the WAL is synced up to this group, which lies in this file
 // segment := id varint | family u8 | class text | bucketUs f64 | spanUs f64 | order f64 | bytes varint
 //            | timeMinUs f64 | timeMaxUs f64 | samples varint | level u8
 // Example: segment 300 removed, checkpoint of kind 1 at file 2 = 02 ac 02 03 01 02
@@ -38,6 +38,13 @@ export interface Checkpoint {
   readonly walFile: number
 }
 
+/** A group of the WAL that is on the medium, with all before it. */
+export interface WalMark {
+  /** The sequence number of its file. */
+  readonly walFile: number
+  readonly ordinal: number
+}
+
 /** What one commit changes. */
 export interface ManifestEdit {
   readonly add?: readonly SegmentInfo[]
@@ -49,6 +56,8 @@ export interface ManifestEdit {
   readonly notes?: readonly (readonly [key: string, value: Uint8Array | null])[]
   /** Ids up to this were given out. */
   readonly lastId?: number
+  /** How far the WAL is synced: what is not readable before it is damaged. */
+  readonly walSynced?: WalMark
 }
 
 const ADD = 1
@@ -57,6 +66,7 @@ const CHECKPOINT = 3
 const NOTE = 4
 const NOTE_GONE = 5
 const LAST_ID = 6
+const WAL_SYNCED = 7
 
 /** All checkpoints of an edit. */
 export function checkpointsOf(edit: ManifestEdit): readonly Checkpoint[] {
@@ -88,6 +98,11 @@ export function putEdit(out: ByteWriter, edit: ManifestEdit): void {
   if (edit.lastId !== undefined) {
     out.u8(LAST_ID)
     out.varint(edit.lastId)
+  }
+  if (edit.walSynced !== undefined) {
+    out.u8(WAL_SYNCED)
+    out.varint(edit.walSynced.walFile)
+    out.varint(edit.walSynced.ordinal)
   }
 }
 
@@ -131,6 +146,7 @@ export function getEdit(payload: Uint8Array): ManifestEdit {
   const notes: [string, Uint8Array | null][] = []
   const checkpoints: Checkpoint[] = []
   let lastId: number | undefined
+  let walSynced: WalMark | undefined
   while (from.left > 0) {
     const item = from.u8()
     if (item === ADD) add.push(getSegment(from))
@@ -139,7 +155,15 @@ export function getEdit(payload: Uint8Array): ManifestEdit {
     else if (item === NOTE) notes.push([from.text(), from.raw(from.varint()).slice()])
     else if (item === NOTE_GONE) notes.push([from.text(), null])
     else if (item === LAST_ID) lastId = from.varint()
+    else if (item === WAL_SYNCED) walSynced = { walFile: from.varint(), ordinal: from.varint() }
     else throw new VarveError('VARVE_ITEM', `Cannot read manifest item ${item}: there is no such item`)
   }
-  return { add, remove, checkpoints, notes, ...(lastId === undefined ? {} : { lastId }) }
+  return {
+    add,
+    remove,
+    checkpoints,
+    notes,
+    ...(lastId === undefined ? {} : { lastId }),
+    ...(walSynced === undefined ? {} : { walSynced })
+  }
 }

@@ -5,7 +5,10 @@
 // twice, also not those of segments that are gone; the file is replaced by one edit when it is REWRITE_FACTOR
 // times as long as that.
 // A commit that fails leaves the file's end unknown: every commit asked for by then fails with it, and the next
-// one replaces the file by what is live before anything else.
+// one replaces the file by what is live before anything else. Until then the edit may still be found, so the files
+// of the segments that it added stay; after it they are removed.
+// Each edit also says how far the WAL is synced by then, so that damage to its newest groups is told from a torn
+// tail.
 // Not here: files without an entry and entries without a file (recovery.ts), bytes of an edit
 // (manifest-edit.ts).
 import { assert } from '../base/assert.ts'
@@ -13,12 +16,19 @@ import { ByteWriter } from '../base/bytes.ts'
 import { CorruptionError, reason, VarveError } from '../base/errors.ts'
 import { readWhole } from '../disk/atomic-file.ts'
 import type { Disk } from '../disk/disk.ts'
-import { MANIFEST, parseSegmentName, SEGMENT_DIR } from './file-names.ts'
-import { checkpointsOf, getEdit, type ManifestEdit, putEdit, type SegmentInfo } from './manifest-edit.ts'
+import { MANIFEST, parseSegmentName, SEGMENT_DIR, segmentPath } from './file-names.ts'
+import {
+  checkpointsOf,
+  getEdit,
+  type ManifestEdit,
+  putEdit,
+  type SegmentInfo,
+  type WalMark
+} from './manifest-edit.ts'
 import { keepAside } from './quarantine.ts'
 import { RecordFile } from './record-file.ts'
 
-export type { ManifestEdit, SegmentInfo }
+export type { ManifestEdit, SegmentInfo, WalMark }
 
 /** The owner number of record files that are manifests. */
 export const MANIFEST_OWNER = 1
@@ -32,6 +42,8 @@ export interface ManifestOptions {
   readonly anySalt: () => number
   /** Called when a checkpoint is durable. */
   readonly onCheckpoint: (kind: number, walFile: number) => void
+  /** How far the WAL is synced; null while nothing is known. Who writes none leaves it out. */
+  readonly walSynced?: () => WalMark | null
 }
 
 interface Waiting {
@@ -50,12 +62,15 @@ export class Manifest {
   private lastId = 0
   private file: RecordFile | null = null
   private rewrittenBytes = 0
-  private readonly onCheckpoint: ManifestOptions['onCheckpoint']
+  private readonly options: ManifestOptions
+  private mark: WalMark | null = null
+  /** Segments of edits that failed: their files are of no use once it is sure that no edit names them. */
+  private readonly orphans = new Set<number>()
   private queue: Waiting[] = []
   private writing: Promise<void> | null = null
 
   private constructor(options: ManifestOptions) {
-    this.onCheckpoint = options.onCheckpoint
+    this.options = options
   }
 
   /**
@@ -104,6 +119,11 @@ export class Manifest {
   /** Checkpoints by kind of owner: the first WAL file that it needs. */
   get checkpoints(): ReadonlyMap<number, number> {
     return this.marks
+  }
+
+  /** How far the WAL was synced at the newest edit; null: no edit says. */
+  get walSynced(): WalMark | null {
+    return this.mark
   }
 
   /** What was damaged when it was opened. */
@@ -167,17 +187,27 @@ export class Manifest {
    */
   commit(edit: ManifestEdit): Promise<void> {
     for (const segment of edit.add ?? [])
-      assert(segment.id <= this.lastId, 'a segment has an id of the manifest')
+      assert(segment.id <= this.lastId && !this.orphans.has(segment.id), 'a segment has a new id')
     const done = Promise.withResolvers<void>()
     this.queue.push({ edit, done })
     this.writing ??= this.write()
     return done.promise
   }
 
-  /** Waits for commits under way and closes the file. */
+  /** Waits for commits under way, says how far the WAL was synced at last, and closes the file. @throws as Disk */
   async close(): Promise<void> {
     await this.writing
-    this.file?.close()
+    try {
+      if (this.newMark() !== undefined) await this.commit({})
+    } finally {
+      this.file?.close()
+    }
+  }
+
+  /** How far the WAL is synced now, where that is further than any edit says. */
+  private newMark(): WalMark | undefined {
+    const mark = this.options.walSynced?.() ?? null
+    return mark !== null && mark.ordinal > (this.mark?.ordinal ?? 0) ? mark : undefined
   }
 
   private async write(): Promise<void> {
@@ -187,6 +217,8 @@ export class Manifest {
     while (this.queue.length > 0) {
       const batch = this.queue
       this.queue = []
+      const walSynced = this.newMark()
+      if (walSynced !== undefined) batch[0] = { ...batch[0]!, edit: { ...batch[0]!.edit, walSynced } }
       try {
         if (this.file!.failed) await this.rewrite()
         for (const { edit } of batch) {
@@ -197,14 +229,18 @@ export class Manifest {
         await this.file!.sync()
       } catch (error) {
         // Those that wait were made in the belief that these would hold.
-        for (const { done } of [...batch, ...this.queue.splice(0)]) done.reject(error)
+        for (const { edit, done } of [...batch, ...this.queue.splice(0)]) {
+          for (const { id } of edit.add ?? []) this.orphans.add(id)
+          done.reject(error)
+        }
         continue
       }
       for (const { edit, done } of batch) {
         this.apply(edit)
-        for (const { kind, walFile } of checkpointsOf(edit)) this.onCheckpoint(kind, walFile)
+        for (const { kind, walFile } of checkpointsOf(edit)) this.options.onCheckpoint(kind, walFile)
         done.resolve()
       }
+      await this.removeOrphans()
       if (this.file!.bytes > Math.max(REWRITE_BYTES_MIN, this.rewrittenBytes * REWRITE_FACTOR)) {
         // What fails here is tried again, and told, by the next commit.
         await this.rewrite().catch(error => {
@@ -215,6 +251,21 @@ export class Manifest {
     this.writing = null
   }
 
+  /** An edit holds, so none of those that failed will be found any more. */
+  private async removeOrphans(): Promise<void> {
+    const { disk } = this.options
+    for (const id of this.orphans) {
+      try {
+        if (disk.exists(segmentPath(id))) await disk.remove(segmentPath(id))
+        this.orphans.delete(id)
+      } catch (error) {
+        // It is removed after a later commit, or at the next open.
+        if (!(error instanceof VarveError)) throw error
+        return
+      }
+    }
+  }
+
   /** Replaces the file by what is live. @throws as Disk; the next commit tries again */
   private async rewrite(): Promise<void> {
     const out = new ByteWriter()
@@ -222,7 +273,8 @@ export class Manifest {
       add: [...this.live.values(), ...this.hidden.values()],
       checkpoints: [...this.marks].map(([kind, walFile]) => ({ kind, walFile })),
       notes: [...this.values],
-      lastId: this.lastId
+      lastId: this.lastId,
+      ...(this.mark === null ? {} : { walSynced: this.mark })
     })
     await this.file!.rewrite([{ kind: EDIT, payload: out.written() }])
     this.rewrittenBytes = this.file!.bytes
@@ -253,6 +305,7 @@ export class Manifest {
       if (value === null) this.values.delete(key)
       else this.values.set(key, value)
     }
+    if (edit.walSynced !== undefined) this.mark = edit.walSynced
     if (edit.lastId !== undefined) this.lastId = Math.max(this.lastId, edit.lastId)
   }
 }

@@ -17,7 +17,7 @@ import type { Disk } from '../disk/disk.ts'
 import { isTemporary, MANIFEST, parseSegmentName, SEGMENT_DIR, segmentPath, WAL_DIR } from './file-names.ts'
 import { PAGE_BYTES } from './format.ts'
 import type { Manifest } from './manifest.ts'
-import type { SegmentInfo } from './manifest-edit.ts'
+import type { SegmentInfo, WalMark } from './manifest-edit.ts'
 import { moveAside } from './quarantine.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { WalFiles } from './wal-files.ts'
@@ -140,6 +140,8 @@ export interface Replayed {
   /** The oldest file that any owner needs. */
   readonly needed: number
   readonly since: WrittenSince
+  /** How far the manifest says that the WAL was synced. */
+  readonly synced: WalMark | null
 }
 
 /**
@@ -151,7 +153,7 @@ export interface Replayed {
 export function replayWal(
   disk: Disk,
   listing: WalListing,
-  marks: ReadonlyMap<number, number>,
+  { checkpoints: marks, walSynced }: Pick<Manifest, 'checkpoints' | 'walSynced'>,
   owners: readonly WalOwner[],
   countAfter: number,
   strict: boolean
@@ -162,7 +164,9 @@ export function replayWal(
   const damage: CorruptionError[] = []
   const files = listing.used.filter(file => file.sequence >= needed)
   let [groups, groupBytes, grownGroups, grownBytes] = [0, 0, 0, 0]
-  const last = readWal(disk, files, needed === 0 ? null : needed, {
+  // What no owner needs may be gone for good.
+  const proven = walSynced !== null && walSynced.walFile >= needed ? walSynced : null
+  const last = readWal(disk, files, needed === 0 ? null : needed, proven, {
     group(bytes, group, file) {
       if (group.ordinal > countAfter) {
         groups++
@@ -191,7 +195,7 @@ export function replayWal(
   })
   const fileBytes = [...listing.used, ...listing.unused].reduce((sum, file) => sum + file.bytes, 0)
   const since = { groups, groupBytes, grownGroups, grownBytes, fileBytes }
-  return { listing, damage, last, checkpoints, needed, since }
+  return { listing, damage, last, checkpoints, needed, since, synced: walSynced }
 }
 
 /** Writes the newest group again where it stands and syncs it. @throws as Disk */
@@ -217,16 +221,18 @@ export function continueWal(
 ): { files: WalFiles; writer: WalWriter } {
   const { used, unused } = replayed.listing
   const pinned = used.filter(file => file.sequence >= replayed.needed)
+  const { walFile: fileSynced = 0, ordinal: ordinalSynced = 0 } = replayed.synced ?? {}
   const newest = Math.max(
-    0,
+    fileSynced,
     ...used.map(f => f.sequence),
     ...[...replayed.checkpoints.values()].map(c => c - 1)
   )
-  const ordinal = replayed.last?.group.ordinal ?? Math.max(0, ...used.map(file => file.firstOrdinal))
+  const found = replayed.last?.group.ordinal ?? Math.max(0, ...used.map(file => file.firstOrdinal))
+  const ordinal = Math.max(found, ordinalSynced)
   // A cut may leave any size; what is not a whole page is written anew.
-  const found = [...unused, ...used].map(({ slot, bytes }) => ({ slot, bytes: bytes - (bytes % PAGE_BYTES) }))
+  const there = [...unused, ...used].map(({ slot, bytes }) => ({ slot, bytes: bytes - (bytes % PAGE_BYTES) }))
   const { fileBytes, filesMax, aheadBytes } = sizes
-  const files = new WalFiles({ disk, fileBytes, filesMax, found, pinned })
+  const files = new WalFiles({ disk, fileBytes, filesMax, found: there, pinned })
   const next = { sequence: newest + 1, ordinal: ordinal + 1 }
   return { files, writer: new WalWriter(files, aheadBytes, next, anyLife) }
 }

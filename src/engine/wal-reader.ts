@@ -14,6 +14,7 @@ import { CorruptionError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
 import { parseWalName, WAL_DIR, walPath } from './file-names.ts'
 import { PAGE_BYTES } from './format.ts'
+import type { WalMark } from './manifest-edit.ts'
 import { GROUP_HEADER_BYTES, type Group, readGroup, wholePages } from './wal-record.ts'
 
 const PROBE_BYTES = 1024 * 1024
@@ -107,12 +108,14 @@ function newestGroup(path: string, bytes: Uint8Array): Group | null {
 /**
  * Hands over all groups of `files` (ascending by sequence, all from the oldest needed one on).
  * @param expected  the sequence number that the first file must have; null: any
+ * @param proven  a group that was on the medium, in one of these files; null: none is known
  * @returns  the newest valid group, or null when there is none
  */
 export function readWal(
   disk: Disk,
   files: readonly WalFile[],
   expected: number | null,
+  proven: WalMark | null,
   sink: WalSink
 ): LastGroup | null {
   let last: LastGroup | null = null
@@ -132,6 +135,12 @@ export function readWal(
     if (end.group !== null) last = { path: file.path, group: end.group }
     endOfFile = end.offset
     sequence = file.sequence + 1
+  }
+  const found = last?.group.ordinal ?? null
+  if (proven !== null && (found === null || found < proven.ordinal)) {
+    const first = found === null ? '' : `${found + 1} `
+    const why = `groups ${first}to ${proven.ordinal} were synced and are damaged or missing`
+    sink.lost(new CorruptionError(files.at(-1)?.path ?? WAL_DIR, endOfFile, why), proven.walFile)
   }
   return last
 }

@@ -23,6 +23,7 @@ import { reason, VarveError } from '../base/errors.ts'
 import { PAGE_BYTES } from './format.ts'
 import { GroupTimer } from './group-timer.ts'
 import { GroupWaiters, neverSynced } from './group-waiters.ts'
+import type { WalMark } from './manifest-edit.ts'
 import { EAGER, LAZY, NORMAL, type PaceOptions, SyncPace, type Urgency } from './sync-pace.ts'
 import type { WalFiles } from './wal-files.ts'
 import type { WalOwner, WalPressure, WalStats } from './wal-owner.ts'
@@ -102,6 +103,11 @@ export class Wal {
   get ordinal(): number {
     const { nextOrdinal, isWriting } = this.parts.writer
     return isWriting ? nextOrdinal : nextOrdinal - 1
+  }
+
+  /** The newest group on the medium and its file; null when there is none. */
+  get mark(): WalMark | null {
+    return this.ordinal === 0 ? null : { walFile: this.parts.writer.sequence, ordinal: this.ordinal }
   }
 
   /** Bytes of all files. */

@@ -273,3 +273,27 @@ t.test('RecordFile never reads stale records behind a torn tail that was written
   await openIt()
   t.same(found, [3])
 })
+
+t.test(
+  'Manifest removes the files of a commit that failed once it is sure that no edit names them',
+  async t => {
+    for (const failing of ['writeAt', 'syncAt', 'shortWriteAt'] as const) {
+      const inner = new CrashDisk(new Random(1))
+      const disk = new FaultDisk(inner)
+      const manifest = await open(disk)
+      const kept = await addSegment(inner, manifest)
+      Object.assign(disk, { writes: 0, syncs: 0, faults: { [failing]: 1, path: MANIFEST } })
+      await t.rejects(addSegment(inner, manifest), { code: 'VARVE_IO' })
+      const orphan = segmentPath(kept.id + 1)
+      t.ok(inner.exists(orphan), 'the edit may be on the medium: its file stays')
+      await manifest.commit({ notes: [['any', new Uint8Array(1)]] })
+      t.notOk(inner.exists(orphan))
+      t.ok(inner.exists(segmentPath(kept.id)))
+      await manifest.close()
+      const engine = await engineOn(inner)
+      t.same([...engine.manifest.segments.keys()], [kept.id])
+      t.same(engine.damage, [])
+      await engine.close()
+    }
+  }
+)

@@ -394,6 +394,40 @@ t.test('Engine.open() names damage in synced groups and replays the rest', async
   t.match(again.texts.losses, [{ offset: 8192 }])
 })
 
+t.test('Engine.open() names damage in the newest group, which a clean end or any commit proved', async t => {
+  for (const closes of [true, false]) {
+    const disk = anyDisk()
+    const { engine, texts } = await open(disk)
+    for (let i = 0; i < 3; i++) await engine.wal.synced(texts.put(engine, `text ${i}`))
+    if (closes) await engine.close()
+    else await engine.manifest.commit({ notes: [['any', new Uint8Array(1)]] })
+    disk.flip(walPath(1), 2 * 4096 + 36, 0x10)
+    const again = await open(disk)
+    t.same(again.texts.replayed, ['text 0', 'text 1'])
+    t.match(again.engine.damage, [{ file: walPath(1), offset: 8192, why: /groups 3 to 3/ }])
+    t.match(again.texts.losses, [{ offset: 8192 }])
+    await again.engine.wal.synced(again.texts.put(again.engine, 'after'))
+    await again.engine.close()
+    const after = await open(disk)
+    t.same(after.texts.replayed, ['text 0', 'text 1', 'after'])
+    t.equal(after.engine.damage.length, 1, 'named as long as the file is needed')
+    await after.engine.manifest.commit({ checkpoint: { kind: 1, walFile: await after.engine.wal.rotate() } })
+    await after.engine.close()
+    t.same((await open(disk)).engine.damage, [])
+  }
+})
+
+t.test('Engine.open() names a WAL file that was cut short or is gone at its end', async t => {
+  const disk = anyDisk()
+  const { engine, texts } = await open(disk, { wal: growing })
+  for (let i = 0; i < 3; i++) await engine.wal.synced(texts.put(engine, 'x'.repeat(60_000)))
+  await engine.close()
+  await disk.remove(walPath(1))
+  const again = await open(disk, { wal: growing })
+  t.match(again.engine.damage, [{ why: /groups to 3 were synced/ }])
+  t.equal(again.texts.losses.length, 1)
+})
+
 t.test('Engine.open() names damage in the first page of a file', async t => {
   const disk = anyDisk()
   const { engine, texts } = await open(disk)
