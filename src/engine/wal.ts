@@ -17,17 +17,16 @@
 // Group numbers are those of this process; the medium has ordinals (wal-record.ts).
 // Not here: when (sync-pace.ts), where (wal-writer.ts), replay (recovery.ts).
 import { assert } from '../base/assert.ts'
-import { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { reason, VarveError } from '../base/errors.ts'
 import { PAGE_BYTES } from './format.ts'
+import { GroupBuilder } from './group-builder.ts'
 import { GroupTimer } from './group-timer.ts'
 import { GroupWaiters, neverSynced } from './group-waiters.ts'
 import type { WalMark } from './manifest-edit.ts'
 import { EAGER, LAZY, NORMAL, type PaceOptions, SyncPace, type Urgency } from './sync-pace.ts'
 import type { WalFiles } from './wal-files.ts'
 import type { WalOwner, WalPressure, WalStats } from './wal-owner.ts'
-import { beginGroup, beginSection, endSection, GROUP_HEADER_BYTES } from './wal-record.ts'
 import type { WalWriter } from './wal-writer.ts'
 
 export { EAGER, LAZY, NORMAL, type Urgency, type WalOwner, type WalPressure }
@@ -45,8 +44,6 @@ export interface WalParts {
   readonly checkpoints: ReadonlyMap<number, number>
 }
 
-/** Buffers larger than this are given back after a burst, bytes. */
-const BUFFER_KEPT_BYTES = 1024 * 1024
 /** How often a full WAL looks for room by itself, milliseconds. */
 const FULL_RETRY_MS = 1000
 
@@ -66,10 +63,8 @@ export class Wal {
   private readonly pressureListeners: ((pressure: WalPressure) => void)[] = []
   private readonly waiters = new GroupWaiters()
   private rotations: PromiseWithResolvers<number>[] = []
-  /** Owners that drained nothing since the last restart point: their next payload has to be fresh. */
-  private readonly stale = new Set<WalOwner>()
-  private out = new ByteWriter(64 * 1024)
-  /** `out` holds the group before the pending one: the medium had no room for it yet. */
+  private readonly group: GroupBuilder
+  /** `group` is the one before the pending one: the medium had no room for it yet. */
   private isHeld = false
   private noted = 0
   private inFlight = 0
@@ -79,6 +74,7 @@ export class Wal {
 
   constructor(parts: WalParts) {
     this.parts = parts
+    this.group = new GroupBuilder(parts.owners)
     this.pace = new SyncPace(parts.pace, parts.clock.monotonicMs())
     this.timer = new GroupTimer(
       parts.clock,
@@ -283,16 +279,16 @@ export class Wal {
   /** False when there is no room for it now: it is not drained then, or held. */
   private async writeGroup(): Promise<boolean> {
     if (!this.isHeld && !(await this.drainGroup())) return false
-    const { out } = this
-    if (out.length > GROUP_HEADER_BYTES) {
+    const { group } = this
+    if (!group.isEmpty) {
       const startMs = this.parts.clock.monotonicMs()
-      const padding = await this.parts.writer.write(out)
+      const padding = await this.parts.writer.write(group.out)
       // What is written ahead may fail meanwhile: then this group's sync proves nothing.
       if (this.failure !== null) throw this.failure
       this.isHeld = padding === null
       if (padding === null) return false
       this.count(padding, startMs)
-      if (out.bytes.length > BUFFER_KEPT_BYTES) this.out = new ByteWriter(64 * 1024)
+      group.written()
     }
     this.inFlight = 0
     this.waiters.announce(this.pendingGroup - 1)
@@ -303,21 +299,13 @@ export class Wal {
 
   /** Takes what is pending from its owners. False, and nothing is taken, when there is no file for it. */
   private async drainGroup(): Promise<boolean> {
-    const { writer, owners } = this.parts
+    const { writer } = this.parts
     if (!(await writer.reserve(this.noted + (this.noted >> 2) + PAGE_BYTES))) return false
-    if (writer.restart) for (const owner of owners) this.stale.add(owner)
     this.pendingGroup++
     this.inFlight = this.noted
     this.noted = 0
     this.pace.taken()
-    const { out } = this
-    beginGroup(out)
-    for (const owner of owners) {
-      const fresh = this.stale.has(owner)
-      const at = beginSection(out, owner.kind, fresh)
-      owner.drain(out, fresh)
-      if (endSection(out, at) > 0 && fresh) this.stale.delete(owner)
-    }
+    this.group.build(writer.restart)
     return true
   }
 
@@ -326,7 +314,7 @@ export class Wal {
     const endMs = this.parts.clock.monotonicMs()
     this.pace.charge(padding, endMs)
     stats.groups++
-    stats.bytes += this.out.length
+    stats.bytes += this.group.out.length
     stats.paddingBytes += padding
     stats.lastSyncMs = endMs - startMs
     stats.syncMsMax = Math.max(stats.syncMsMax, stats.lastSyncMs)
