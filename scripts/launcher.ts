@@ -33,7 +33,7 @@ export function runScript(script: vm.Script): void {
 }
 
 /** The two pieces at the end of an executable. @throws when they are not there */
-function tailOf(path: string): { source: string; notes: Buffer } {
+export function tailOf(path: string): { source: string; notes: Buffer } {
   const fd = fs.openSync(path, 'r')
   try {
     const end = fs.fstatSync(fd).size - TAIL_BYTES
