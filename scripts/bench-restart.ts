@@ -41,9 +41,25 @@ const startMs = Date.now() - longest - 600_000
 
 type Running = Awaited<ReturnType<typeof startStore>>
 
+/** Writes on two connections; waits where a store says that it cannot keep up (503), as its clients do. */
 async function write(store: Running, fromMs: number, count: number) {
   const poster = new Poster(store, 2)
-  await poster.postAll(lineBodies({ ...standard, startMs: fromMs }, count, 5000), 2)
+  const bodies = lineBodies({ ...standard, startMs: fromMs }, count, 5000)[Symbol.iterator]()
+  const connection = async () => {
+    for (let next = bodies.next(); !next.done; next = bodies.next()) {
+      for (let isTaken = false; !isTaken; ) {
+        isTaken = await poster.post(next.value.bytes).then(
+          () => true,
+          async error => {
+            if (!String(error).includes('answers 503')) throw error
+            await sleep(200)
+            return false
+          }
+        )
+      }
+    }
+  }
+  await Promise.all([connection(), connection()])
   poster.close()
 }
 

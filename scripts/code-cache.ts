@@ -11,7 +11,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runScript, scriptOf } from './launcher.ts'
 
-const startS = 120
+/** An emulator on a busy machine is slow. */
+const startS = 600
 const lines = Array.from(
   { length: 2000 },
   (_, i) => `warm,site=s${i % 20} a=${i / 10},b=${i}i,c="x",d=t`

@@ -107,12 +107,12 @@ function placeBase(architecture: Architecture): string {
   return file
 }
 
-/** How this machine runs a node of an architecture; null: it cannot. */
+/** How this machine runs a node of an architecture: itself, or Debian's emulator and libraries; null: it cannot. */
 function commandOf(architecture: Architecture, node: string): string[] | null {
   if (architecture === process.arch) return [node]
-  const emulator = { arm64: 'qemu-aarch64-static', x64: 'qemu-x86_64-static' }[architecture]
-  const dirs = (process.env.PATH ?? '').split(':')
-  return dirs.some(dir => existsSync(join(dir, emulator))) ? [emulator, node] : null
+  const machine = { arm64: 'aarch64', x64: 'x86_64' }[architecture]
+  const [emulator, libraries] = [`/usr/bin/qemu-${machine}-static`, `/usr/${machine}-linux-gnu`]
+  return existsSync(emulator) && existsSync(libraries) ? [emulator, '-L', libraries, node] : null
 }
 
 /** Puts the bundle and V8's notes of it behind what pkg made (launcher.ts says how). */

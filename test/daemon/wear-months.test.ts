@@ -82,7 +82,7 @@ class Gateway {
     series.samplesAppended = 0
     this.meter = new WearMeter(new CrashDisk(new Random(1)), this.clock)
     this.ledger = new WearLedger(this.clock, this.saved)
-    this.ledger.recover({ ...this.since, walFileBytes: 0, headSamples: 0 })
+    this.ledger.recover({ ...this.since, grownGroups: 0, grownBytes: 0, walFileBytes: 0, headSamples: 0 })
     const { bytes: size, endurance, lifeMs: life, delayMaxMs: delayMax } = this.card
     const config = {
       flash: { size, endurance, life },

@@ -62,7 +62,7 @@ function walRegions(disk: Disk, manifest: Manifest): Region[] {
   const { used, unused } = listWal(disk)
   const needed = Math.min(...manifest.checkpoints.values())
   const ends = new Map<string, number>()
-  const last = readWal(disk, used, null, {
+  const last = readWal(disk, used, null, null, {
     group: (_, { offset, bytes }, file) => {
       const isFree = file.sequence < needed
       add(file.path, isFree ? 'free group' : 'group', offset, offset + bytes)
