@@ -103,7 +103,8 @@ export class Wal {
 
   /** The newest group on the medium and its file; null when there is none. */
   get mark(): WalMark | null {
-    return this.ordinal === 0 ? null : { walFile: this.parts.writer.sequence, ordinal: this.ordinal }
+    const { nextOrdinal, sequence } = this.parts.writer
+    return nextOrdinal === 1 ? null : { walFile: sequence, ordinal: nextOrdinal - 1 }
   }
 
   /** Bytes of all files. */

@@ -128,7 +128,8 @@ export class Inode {
       else this.tear(write, random, 0.1)
     }
     const more = grown - this.now.length
-    if (more > 0 && random.chance(0.2)) this.change(this.now.length + random.below(more + 1), new Uint8Array(0))
+    if (more > 0 && random.chance(0.2))
+      this.change(this.now.length + random.below(more + 1), new Uint8Array(0))
   }
 
   /** Some sectors of a write land; of these some in part only. */
