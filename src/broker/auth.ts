@@ -96,15 +96,14 @@ export class Rights {
 
   /** @param entry  an object that stands for the topic; the answer is kept with it */
   mayPublish(entry: { topic: string }): boolean {
+    // Nothing is kept for who may do everything: a WeakMap of many topics is dear to collect.
+    if (this.publishFilters === null) return !isSystemTopic(entry.topic)
     // Mostly the topic of the message before: a device has few.
     if (entry === this.lastEntry) return this.isLastAllowed
     let allowed = this.known.get(entry)
     if (allowed === undefined) {
       const { topic } = entry
-      allowed =
-        topic !== '$SYS' &&
-        !topic.startsWith('$SYS/') &&
-        (this.publishFilters === null || this.publishFilters.some(filter => filterMatches(filter, topic)))
+      allowed = !isSystemTopic(topic) && this.publishFilters.some(filter => filterMatches(filter, topic))
       this.known.set(entry, allowed)
     }
     this.lastEntry = entry
@@ -115,6 +114,10 @@ export class Rights {
   maySubscribe(filter: string): boolean {
     return this.subscribeFilters === null || this.subscribeFilters.some(right => filterCovers(right, filter))
   }
+}
+
+function isSystemTopic(topic: string): boolean {
+  return topic === '$SYS' || topic.startsWith('$SYS/')
 }
 
 function fill(filters: readonly string[], user: string, clientId: string): string[] {

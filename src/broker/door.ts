@@ -61,7 +61,7 @@ export class Door {
   /** It is not read because a quick subscriber catches up (patience.ts). */
   isHeld = false
   private readonly wire: Duplex
-  private readonly outlet: Outlet
+  readonly outlet: Outlet
   private readonly reader: PacketReader
   private isReading = false
   private isPublisher = false
@@ -117,6 +117,8 @@ export class Door {
     }
     if (this.isOpen) this.aedes!.keepAlive(this.publisher.nowMs)
     this.publisher.settle()
+    // What waits for no sync (a refusal, a dead letter) was just acknowledged: no later sync wakes the reader.
+    if (!more && this.mayRead()) setImmediate(() => this.proceed())
   }
 
   private mayRead(): boolean {

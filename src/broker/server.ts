@@ -306,6 +306,13 @@ export class Broker implements DoorHost {
     }
   }
 
+  /** Memory of what grows with clients and topics, in bytes, roughly. */
+  get memory() {
+    let outgoing = 0
+    for (const door of this.doors) outgoing += door.outlet.queued
+    return { topics: this.topics.bytes, retained: this.retained.bytes, outgoing }
+  }
+
   private announceSys(): void {
     const gauges = {
       version: this.options.version,

@@ -18,6 +18,9 @@ export interface TopicEntry {
   epoch: number
 }
 
+/** An entry with its text and bytes, for topics of about 40 bytes. */
+const ENTRY_BYTES = 400
+
 export class TopicCache {
   private readonly limits: TopicLimits & { topicCacheMax: number }
   private readonly trie: SubscriptionTrie<Session>
@@ -27,6 +30,11 @@ export class TopicCache {
   constructor(limits: TopicLimits & { topicCacheMax: number }, trie: SubscriptionTrie<Session>) {
     this.limits = limits
     this.trie = trie
+  }
+
+  /** Memory held, in bytes, roughly. */
+  get bytes(): number {
+    return this.size * ENTRY_BYTES
   }
 
   /** The entry of the topic in bytes[start, end), or null when no PUBLISH may carry it. */
