@@ -146,7 +146,7 @@ export class Flattener {
 
   private endRow(): void {
     if (this.rowNames.length === 0) return
-    this.names.push(this.rowNames)
+    this.names.push(this.rowNames.slice())
     this.firsts.push(this.rowFirst)
     this.timesUs.push(this.rowTimeUs)
   }

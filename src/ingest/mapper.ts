@@ -70,6 +70,11 @@ export class Mapper {
     this.flattener = new Flattener(this.tape, this.draft, this.limits)
   }
 
+  /** Memory of what is remembered of topics, in bytes, roughly. */
+  get topicBytes(): number {
+    return this.routes.bytes
+  }
+
   /** How many topics are remembered now. */
   get topics(): number {
     return this.routes.size

@@ -36,7 +36,7 @@ export class Route {
   /** The forms of the rule: topics of one rule share them. */
   readonly shared: Form[]
   readonly forms: Form[] = []
-  readonly variants: Variant[] = []
+  variants: readonly Variant[] = []
   /** The variant used last; -1 when there is none. */
   recent = -1
   private oldest = 0
@@ -61,10 +61,13 @@ export class Route {
   }
 
   remember(variant: Variant): void {
-    if (this.variants.length < KEPT_PER_ROUTE) this.recent = this.variants.push(variant) - 1
-    else {
+    if (this.variants.length < KEPT_PER_ROUTE) {
+      // Of just its length: an array that grows by push keeps room for 17.
+      this.variants = this.variants.concat(variant)
+      this.recent = this.variants.length - 1
+    } else {
       this.recent = this.oldest
-      this.variants[this.oldest] = variant
+      this.variants = this.variants.with(this.oldest, variant)
       this.oldest = (this.oldest + 1) % KEPT_PER_ROUTE
     }
   }
@@ -75,6 +78,7 @@ export class Routes {
   private old = new Map<string, Route>()
   private readonly youngMax: number
   private youngBytes = 0
+  private oldBytes = 0
   private readonly rules: readonly Rule[]
   private readonly forms = new Map<Rule, Form[]>()
 
@@ -82,6 +86,11 @@ export class Routes {
   constructor(rules: readonly Rule[], routesMax: number) {
     this.rules = rules
     this.youngMax = Math.max(1, routesMax / 2)
+  }
+
+  /** Memory held, in bytes, as far as it is counted. */
+  get bytes(): number {
+    return this.youngBytes + this.oldBytes
   }
 
   /** How many topics are remembered now. */
@@ -109,6 +118,7 @@ export class Routes {
     if (this.young.size >= this.youngMax || this.youngBytes >= routeBytesMax / 2) {
       this.old = this.young
       this.young = new Map()
+      this.oldBytes = this.youngBytes
       this.youngBytes = 0
     }
     this.young.set(topic, route)

@@ -72,7 +72,7 @@ export async function runRollup(
 }
 
 function* windows(raw: SeriesSource, catalog: Catalog, span: RollupSpan, fromUs: number, toUs: number) {
-  const groups = span.groups ?? catalog.groups.keys()
+  const groups = span.groups ?? new Array(catalog.groupCount).keys()
   for (const group of groups) {
     const run = rollUp(raw.runs(group, null, fromUs, toUs - 1), span.tier.stepUs)
     const part: Run | null = run === null ? null : clip(run, fromUs, toUs - 1)

@@ -4,17 +4,19 @@
 //
 //   definition := u8 1 | varint group | text name | labels          a new group, ids ascend by one
 //               | u8 2 | varint group | varint index | text field   its next field, and so a new series
-// The same bytes go into the WAL when a group is first used, into the catalog file at each flush, and to
-// every worker, whose replica is this same class.
+// The same bytes go into the WAL when a group is first used and into the catalog file at each flush; workers
+// read the memory of the main thread.
 // Example: group 0 "" {topic="a"} then its field "t" = 01 00 00 01 05 74 6f 70 69 63 01 61 02 00 00 01 74
 //
 // Invariants: ids never change and are never reused; a definition is replayed in the order it was made,
 // and one that is already known is passed over, so replaying twice is harmless; ids and indexes are in the
 // definitions, so that one that is lost never shifts what others mean.
-// Not here: which rows a group has (head.ts, reader.ts), what may be matched (matcher.ts).
+// Not here: how they lie in memory (catalog-table.ts), which rows a group has (head.ts, reader.ts), what may
+// be matched (matcher.ts).
 import { assert } from '../base/assert.ts'
 import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
+import { CatalogTable, type TableView } from './catalog-table.ts'
 import { decodeLabels, encodeLabels, type Labels } from './label.ts'
 
 const DEFINE_GROUP = 1
@@ -26,14 +28,14 @@ export interface CatalogLimits {
   readonly fieldsPerGroupMax: number
 }
 
-/** The series that one kind of message feeds; they share a time column. */
+/** The series that one kind of message feeds; they share a time column. A copy of what the catalog holds. */
 export interface Group {
   readonly id: number
-  name: string
-  labels: Labels
-  fields: string[]
+  readonly name: string
+  readonly labels: Labels
+  readonly fields: readonly string[]
   /** The series id of each field. */
-  series: number[]
+  readonly series: readonly number[]
 }
 
 /** The name that people and matchers see of a field's series. */
@@ -49,83 +51,118 @@ export interface CatalogCursor {
 }
 
 export class Catalog {
-  readonly groups: Group[] = []
-  private readonly byKey = new Map<string, Group>()
-  private readonly groupOf: number[] = []
-  private readonly fieldOf: number[] = []
+  private readonly table = new CatalogTable()
   private readonly limits: CatalogLimits
   private readonly standIns = new Set<number>()
+  /** The group that was asked for last: its series are often asked for one after the other. */
+  private recent: Group | null = null
+  private recentSeries = 0
 
   constructor(limits: CatalogLimits) {
     this.limits = limits
   }
 
+  get groupCount(): number {
+    return this.table.groups
+  }
+
   get seriesCount(): number {
-    return this.groupOf.length
+    return this.table.series
+  }
+
+  /** Memory held, in bytes. */
+  get bytes(): number {
+    return this.table.bytes
   }
 
   /** Where a series lies. `id` is below seriesCount. */
   place(id: number): { group: Group; field: number } {
-    assert(id < this.groupOf.length, 'a series id comes from this catalog')
-    return { group: this.groups[this.groupOf[id]!]!, field: this.fieldOf[id]! }
+    assert(id < this.table.series, 'a series id comes from this catalog')
+    return { group: this.at(this.table.groupOfSeries(id)), field: this.table.fieldIndex(id) }
+  }
+
+  /** A group with all it has now. `id` is below groupCount. */
+  at(id: number): Group {
+    assert(id < this.table.groups, 'a group id comes from this catalog')
+    if (this.recent?.id === id && this.recentSeries === this.table.series) return this.recent
+    this.recentSeries = this.table.series
+    const series = this.table.seriesOf(id)
+    const fields = series.map(one => this.table.fieldName(one))
+    this.recent = { id, name: this.table.groupName(id), labels: this.table.labels(id), fields, series }
+    return this.recent
+  }
+
+  /** The value of a group's label, or ''; cheaper than at(). */
+  label(id: number, name: string): string {
+    return this.table.label(id, name)
   }
 
   /**
-   * The group of a name and labels, made when it is new. A group alone counts as one series until it has
-   * a field, so that a flood of topics meets the limit.
+   * The id of the group of a name and labels, made when it is new. A group alone counts as one series until
+   * it has a field, so that a flood of topics meets the limit.
    * @throws {VarveError} VARVE_SERIES_LIMIT
    */
-  group(name: string, labels: Labels): Group {
-    const key = groupKey(name, labels)
-    const known = this.byKey.get(key)
-    if (known !== undefined) return known
-    if (this.groupOf.length >= this.limits.seriesMax || this.groups.length >= this.limits.seriesMax) {
+  group(name: string, labels: Labels): number {
+    const known = this.table.find(name, labels)
+    if (known >= 0) return known
+    const { seriesMax } = this.limits
+    if (this.seriesCount >= seriesMax || this.groupCount >= seriesMax) {
       throw new VarveError(
         'VARVE_SERIES_LIMIT',
-        `Cannot add series for ${describe(name, labels)}: ${this.groupOf.length} series, the limit is ${this.limits.seriesMax}`
+        `Cannot add series for ${describe(name, labels)}: ${this.seriesCount} series, the limit is ${seriesMax}`
       )
     }
-    return this.addGroup(key, name, labels)
+    return this.table.addGroup(name, labels)
   }
 
   /**
    * The index of a field in its group, made when it is new.
    * @throws {VarveError} VARVE_SERIES_LIMIT
    */
-  field(group: Group, field: string): number {
-    const known = group.fields.indexOf(field)
+  field(group: number, field: string): number {
+    const known = this.table.findField(group, field)
     if (known >= 0) return known
-    if (
-      this.groupOf.length >= this.limits.seriesMax ||
-      group.fields.length >= this.limits.fieldsPerGroupMax
-    ) {
+    const { seriesMax, fieldsPerGroupMax } = this.limits
+    const count = this.table.countOf(group)
+    if (this.seriesCount >= seriesMax || count >= fieldsPerGroupMax) {
       const limit =
-        group.fields.length >= this.limits.fieldsPerGroupMax
-          ? `${group.fields.length} fields, the limit of a group is ${this.limits.fieldsPerGroupMax}`
-          : `${this.groupOf.length} series, the limit is ${this.limits.seriesMax}`
+        count >= fieldsPerGroupMax
+          ? `${count} fields, the limit of a group is ${fieldsPerGroupMax}`
+          : `${this.seriesCount} series, the limit is ${seriesMax}`
+      const { name, labels } = this.at(group)
       throw new VarveError(
         'VARVE_SERIES_LIMIT',
-        `Cannot add series ${seriesName(group.name, field)} of ${describe(group.name, group.labels)}: ${limit}`
+        `Cannot add series ${seriesName(name, field)} of ${describe(name, labels)}: ${limit}`
       )
     }
-    return this.addField(group, field)
+    return this.table.addField(group, field)
+  }
+
+  /** All that is there now, for a replica in another thread: it shares the memory. */
+  view(): TableView {
+    return this.table.view()
+  }
+
+  /** Becomes a replica that holds what the view does. */
+  adopt(view: TableView): void {
+    this.table.adopt(view)
+    this.recent = null
   }
 
   /** Whether everything is in the hands of the cursor's owner. */
   isCurrent(cursor: CatalogCursor): boolean {
-    return cursor.groups === this.groups.length && cursor.series === this.groupOf.length
+    return cursor.groups === this.groupCount && cursor.series === this.seriesCount
   }
 
   /** Appends the definitions the cursor has not seen, and moves it. */
   encode(cursor: CatalogCursor, out: ByteWriter): void {
-    for (; cursor.groups < this.groups.length; cursor.groups++) {
-      const group = this.groups[cursor.groups]!
-      defineGroup(group.id, group.name, group.labels, out)
+    for (; cursor.groups < this.groupCount; cursor.groups++) {
+      const id = cursor.groups
+      defineGroup(id, this.table.groupName(id), this.table.labels(id), out)
     }
-    for (; cursor.series < this.groupOf.length; cursor.series++) {
-      const group = this.groups[this.groupOf[cursor.series]!]!
-      const field = this.fieldOf[cursor.series]!
-      defineField(group.id, field, group.fields[field]!, out)
+    for (; cursor.series < this.seriesCount; cursor.series++) {
+      const id = cursor.series
+      defineField(this.table.groupOfSeries(id), this.table.fieldIndex(id), this.table.fieldName(id), out)
     }
   }
 
@@ -138,15 +175,14 @@ export class Catalog {
     readDefinitions(from, {
       group: (id, name, labels) => {
         if (isStandIn(id, name, labels)) return this.standIn(id)
-        if (id > this.groups.length) this.standIn(id - 1)
-        if (id === this.groups.length) this.addGroup(groupKey(name, labels), name, labels)
+        if (id > this.groupCount) this.standIn(id - 1)
+        if (id === this.groupCount) this.table.addGroup(name, labels)
         else if (this.standIns.has(id)) this.recognise(id, name, labels)
       },
       field: (id, index, field) => {
         this.standIn(id, index)
-        const group = this.groups[id]!
-        if (index === group.fields.length) this.addField(group, field)
-        else if (group.fields[index] === standInField(index)) group.fields[index] = field
+        if (index === this.table.countOf(id)) this.table.addField(id, field)
+        else this.recogniseField(id, index, field)
       }
     })
   }
@@ -162,39 +198,26 @@ export class Catalog {
    * given the definitions (every segment has those of its groups).
    */
   standIn(id: number, fields = 0): void {
-    while (this.groups.length <= id) {
-      const labels = standInLabels(this.groups.length)
-      this.standIns.add(this.groups.length)
-      this.addGroup(groupKey(STAND_IN, labels), STAND_IN, labels)
+    while (this.groupCount <= id) {
+      this.standIns.add(this.groupCount)
+      this.table.addGroup(STAND_IN, standInLabels(this.groupCount))
     }
-    const group = this.groups[id]!
-    while (group.fields.length < fields) this.addField(group, standInField(group.fields.length))
+    for (let count = this.table.countOf(id); count < fields; count++)
+      this.table.addField(id, standInField(count))
   }
 
   /** The definition of a stand-in turned up, in a segment or a later record. */
   private recognise(id: number, name: string, labels: Labels): void {
-    const group = this.groups[id]!
     this.standIns.delete(id)
-    this.byKey.delete(groupKey(group.name, group.labels))
-    group.name = name
-    group.labels = labels
-    this.byKey.set(groupKey(name, labels), group)
+    this.table.renameGroup(id, name, labels)
+    this.recent = null
   }
 
-  private addGroup(key: string, name: string, labels: Labels): Group {
-    const group: Group = { id: this.groups.length, name, labels, fields: [], series: [] }
-    this.groups.push(group)
-    this.byKey.set(key, group)
-    return group
-  }
-
-  private addField(group: Group, field: string): number {
-    // Arrays of just their length: an array that grows by push keeps room for 17, and groups are many.
-    group.series = [...group.series, this.groupOf.length]
-    this.groupOf.push(group.id)
-    this.fieldOf.push(group.fields.length)
-    group.fields = [...group.fields, field]
-    return group.fields.length - 1
+  private recogniseField(id: number, index: number, field: string): void {
+    const series = this.table.seriesOf(id)[index]!
+    if (this.table.fieldName(series) !== standInField(index)) return
+    this.table.renameField(series, field)
+    this.recent = null
   }
 }
 
@@ -251,13 +274,7 @@ function standInField(index: number): string {
 
 /** Whether a definition is that of a stand-in, written down before its group was recognised. */
 function isStandIn(id: number, name: string, labels: Labels): boolean {
-  return name === STAND_IN && groupKey(name, labels) === groupKey(name, standInLabels(id))
-}
-
-function groupKey(name: string, labels: Labels): string {
-  let key = name
-  for (const [label, value] of labels) key += `\u0000${label}\u0001${value}`
-  return key
+  return name === STAND_IN && describe(name, labels) === describe(name, standInLabels(id))
 }
 
 function describe(name: string, labels: Labels): string {

@@ -90,7 +90,7 @@ export async function writeSegment(
   try {
     const segment = new SeriesSegmentWriter(file)
     for (const { group, runs } of groups) {
-      segment.group(catalog.groups[group]!, runs)
+      segment.group(catalog.at(group), runs)
       await file.room()
     }
     if (segment.isEmpty) {

@@ -22,6 +22,8 @@ export function makeLabels(pairs: Iterable<readonly [string, string]>): Labels {
   const labels = [...pairs]
     .filter(([, value]) => value !== '')
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    // Of just its length: an array that grew by push keeps room for 17, and topics are many.
+    .slice()
   if (labels.length > LABEL_LIMITS.pairsMax) {
     throw new VarveError(
       'VARVE_LABEL',

@@ -99,7 +99,7 @@ export class SeriesReader implements SeriesSource {
   }
 
   group(id: number): Group {
-    return this.snapshot.catalog.groups[id]!
+    return this.snapshot.catalog.at(id)
   }
 
   *runs(

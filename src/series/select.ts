@@ -5,7 +5,6 @@
 // Not here: the tests themselves (matcher.ts, topic-filter.ts).
 import { VarveError } from '../base/errors.ts'
 import { type Catalog, seriesName } from './catalog.ts'
-import { labelValue } from './label.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from './matcher.ts'
 import { checkTopicFilter, topicMatches } from './topic-filter.ts'
 
@@ -25,9 +24,10 @@ export function selectSeries(
     .map(matcher => ({ name: matcher.name, test: compileMatcher(matcher) }))
   if (topicFilter !== null) checkTopicFilter(topicFilter)
   const found: number[] = []
-  for (const group of catalog.groups) {
-    if (topicFilter !== null && !topicMatches(topicFilter, labelValue(group.labels, 'topic'))) continue
-    if (!byLabel.every(({ name, test }) => test(labelValue(group.labels, name)))) continue
+  for (let id = 0; id < catalog.groupCount; id++) {
+    if (topicFilter !== null && !topicMatches(topicFilter, catalog.label(id, 'topic'))) continue
+    if (!byLabel.every(({ name, test }) => test(catalog.label(id, name)))) continue
+    const group = catalog.at(id)
     for (let i = 0; i < group.fields.length; i++) {
       const name = byName.length === 0 ? '' : seriesName(group.name, group.fields[i]!)
       if (byName.every(test => test(name))) found.push(group.series[i]!)

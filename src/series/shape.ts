@@ -28,7 +28,9 @@ export interface Shape {
 export class Shapes {
   readonly all: Shape[] = []
   private readonly templates = new Map<string, Template>()
-  private readonly ids = new Map<string, number>()
+  /** Of each group its newest shape, and of each shape the one before it; plus one, 0 for none. */
+  private newest = new Uint32Array(64)
+  private before = new Uint32Array(64)
   private readonly perGroup: number[] = []
 
   /** The number of the shape of these fields of a group, the same for the same list, or NO_SHAPE. */
@@ -41,21 +43,41 @@ export class Shapes {
     assert(fields.length > 0 && fields.length === kinds.length, 'a shape has a kind for each of its fields')
     let key = ''
     for (let i = 0; i < fields.length; i++) key += `${fields[i]}.${kinds[i]},`
-    const groupKey = `${group}:${key}`
-    const known = this.ids.get(groupKey)
-    if (known !== undefined) return known
+    let template = this.templates.get(key)
+    if (template !== undefined) {
+      const known = this.find(group, template)
+      if (known >= 0) return known
+    }
     if (fields.length > 1) {
       const count = (this.perGroup[group] ?? 0) + 1
       if (count > perGroupMax) return NO_SHAPE
       this.perGroup[group] = count
     }
-    let template = this.templates.get(key)
     if (template === undefined) {
       template = { fields: Uint16Array.from(fields), kinds: Uint8Array.from(kinds) }
       this.templates.set(key, template)
     }
-    this.ids.set(groupKey, this.all.length)
-    return this.all.push({ group, template }) - 1
+    return this.add(group, template)
+  }
+
+  private find(group: number, template: Template): number {
+    let id = (this.newest[group] ?? 0) - 1
+    while (id >= 0 && this.all[id]!.template !== template) id = this.before[id]! - 1
+    return id
+  }
+
+  private add(group: number, template: Template): number {
+    const id = this.all.push({ group, template }) - 1
+    if (group >= this.newest.length) this.newest = grown(this.newest, group + 1)
+    if (id >= this.before.length) this.before = grown(this.before, id + 1)
+    this.before[id] = this.newest[group]!
+    this.newest[group] = id + 1
+    return id
+  }
+
+  /** Memory held, in bytes, roughly: templates are few. */
+  get bytes(): number {
+    return this.all.length * 52 + this.newest.byteLength + this.before.byteLength
   }
 
   /** Appends shapes made elsewhere: a worker's replica of the main thread's table. */
@@ -63,4 +85,10 @@ export class Shapes {
     assert(from === this.all.length, 'shapes are adopted in order')
     this.all.push(...shapes)
   }
+}
+
+function grown(column: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
+  const copy = new Uint32Array(Math.max(length, Math.ceil(column.length * 1.5)))
+  copy.set(column)
+  return copy
 }

@@ -131,7 +131,7 @@ export class SeriesStore implements WalOwner {
    */
   define(record: Uint8Array): void {
     this.catalog.replay(new ByteReader(record))
-    this.inFile.groups = this.catalog.groups.length
+    this.inFile.groups = this.catalog.groupCount
     this.inFile.series = this.catalog.seriesCount
   }
 
@@ -154,11 +154,11 @@ export class SeriesStore implements WalOwner {
     this.catalogFile = catalogFile
     this.storage = storage
     this.jobs = jobs
-    for (const group of this.catalog.groups) this.classify(group.id, group.fields)
+    for (let id = 0; id < this.catalog.groupCount; id++) this.classify(id, this.catalog.at(id).fields)
     this.samplesSealed = -this.head.samples
     // Every row that was replayed lies in the WAL already.
     this.cursor = endOf(this.head)
-    this.inWal.groups = this.catalog.groups.length
+    this.inWal.groups = this.catalog.groupCount
     this.inWal.series = this.catalog.seriesCount
     this.head.eachRow((shape, timeUs) => {
       if (timeUs < this.lateBeforeUs) this.options.onLate(this.shapes.all[shape]!.group, timeUs)
@@ -174,11 +174,11 @@ export class SeriesStore implements WalOwner {
    * @throws {VarveError} VARVE_SERIES_LIMIT
    */
   shape(name: string, labels: Labels, fields: readonly string[], kinds: readonly Kind[]): number {
-    const known = this.catalog.groups.length
+    const known = this.catalog.groupCount
     const group = this.catalog.group(name, labels)
-    if (group.id === known) this.classify(group.id, fields)
+    if (group === known) this.classify(group, fields)
     const indexes = fields.map(field => this.catalog.field(group, field))
-    return this.shapes.intern(group.id, indexes, kinds)
+    return this.shapes.intern(group, indexes, kinds)
   }
 
   /**
@@ -222,9 +222,14 @@ export class SeriesStore implements WalOwner {
     return this.storage!.pendingGroup
   }
 
-  /** From now on every append is refused with this error, until null is given. */
+  /** From now on every append is refused with this error, until null is given; a store that failed stays so. */
   refuse(error: VarveError | null): void {
-    this.refusal = error
+    if (this.refusal?.code !== 'VARVE_STORE_FAILED') this.refusal = error
+  }
+
+  /** The code of the error that appends are refused with now; null while they are taken. */
+  get refusalCode(): string | null {
+    return this.refusal?.code ?? null
   }
 
   // The WAL
@@ -289,6 +294,11 @@ export class SeriesStore implements WalOwner {
 
   get headBytes(): number {
     return this.head.bytes + (this.sealed?.head.bytes ?? 0)
+  }
+
+  /** Pages that earlier heads gave back and the next one will take, in bytes. */
+  get pooledBytes(): number {
+    return this.pool.bytes
   }
 
   /** The time of the oldest row that is in no segment, in us; Infinity when there is none. */
@@ -370,11 +380,12 @@ export class SeriesStore implements WalOwner {
 
   private async saveDefinitions(file: RecordFile): Promise<void> {
     if (file.failed) return this.rewriteCatalog(file)
-    this.definitions.reset()
+    // Of its own: after a flood of topics it is some megabytes, which are not to stay.
+    const out = new ByteWriter()
     const cursor = { ...this.inFile }
-    this.catalog.encode(cursor, this.definitions)
-    if (this.definitions.length === 0) return
-    file.append(CATALOG_RECORD, this.definitions.written())
+    this.catalog.encode(cursor, out)
+    if (out.length === 0) return
+    file.append(CATALOG_RECORD, out.written())
     await file.sync()
     Object.assign(this.inFile, cursor)
   }
@@ -394,7 +405,7 @@ export class SeriesStore implements WalOwner {
     return {
       names: classes.map(one => one.name),
       spansUs: classes.map(one => one.spanUs),
-      classOf: this.classOf.slice(0, this.catalog.groups.length)
+      classOf: this.classOf.slice(0, this.catalog.groupCount)
     }
   }
 
@@ -404,7 +415,7 @@ export class SeriesStore implements WalOwner {
       grown.set(this.classOf)
       this.classOf = grown
     }
-    const { name, labels } = this.catalog.groups[id]!
+    const { name, labels } = this.catalog.at(id)
     this.classOf[id] = this.options.classify(name, labels, fields)
   }
 

@@ -209,7 +209,9 @@ function assertSame(t: Test, auto: Map<string, Cell[]>, raw: Map<string, Cell[]>
 }
 
 function lateHours({ storage }: World, group: number): number[] {
-  const found = storage.series.catalog.groups.find(one => one.labels[0]![1] === `g${group}`)!
+  const found = Array.from({ length: storage.series.catalog.groupCount }, (_, id) =>
+    storage.series.catalog.at(id)
+  ).find(one => one.labels[0]![1] === `g${group}`)!
   return [...storage.progress.dirtyHours(found.id)]
 }
 

@@ -93,7 +93,7 @@ export class SeriesLife {
     const { series, kv } = store.storage
     facts.windowsFromUs = Math.max(facts.windowsFromUs, facts.wallUs - KEEP_US)
     const raw = store.read(reader => {
-      const runs = readRuns(reader, series.catalog.groups.length)
+      const runs = readRuns(reader, series.catalog.groupCount)
       facts.sent.judge(readAll(reader, runs.length, runs), verdict)
       return runs
     })
@@ -112,7 +112,7 @@ export class SeriesLife {
     sent.acknowledge(sent.count)
     entries.acknowledge(entries.count)
     sent.judge(
-      store.read(reader => readAll(reader, series.catalog.groups.length)),
+      store.read(reader => readAll(reader, series.catalog.groupCount)),
       verdict
     )
     entries.judge(readEntries(kv, NAMESPACES, verdict), this.clock.nowUs(), verdict)

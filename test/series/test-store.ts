@@ -44,10 +44,12 @@ class TestSource {
     this.store = store
   }
   id(group: number): number {
-    return this.store.catalog.groups.findIndex(one => one.labels[0]?.[1] === `g${group}`)
+    return Array.from({ length: this.store.catalog.groupCount }, (_, id) =>
+      this.store.catalog.at(id)
+    ).findIndex(one => one.labels[0]?.[1] === `g${group}`)
   }
   fields(group: number): number[] {
-    return this.store.catalog.groups[this.id(group)]!.fields.map(field => Number(field.slice(1)))
+    return this.store.catalog.at(this.id(group)).fields.map(field => Number(field.slice(1)))
   }
   *runs(group: number, fields: readonly number[] | null, fromUs: number, toUs: number) {
     const names = this.fields(group)

@@ -1,0 +1,312 @@
+// The catalog's memory: groups and their fields in packed columns of shared memory. As objects and strings a
+// group of one field took about 1,000 bytes; here it takes about 100, and worker threads read the same bytes:
+// they are told only how far they may look.
+//
+//   texts of groups (name and labels as in a definition, catalog.ts) and of field names lie in one slab; an
+//   open-addressed table of ids, the owner's alone, finds groups by their hash. The fields of a group are a
+//   list of series, linked in the order they were added.
+//
+// Buffers grow in place (SharedArrayBuffer.grow), so a view that a thread has stays valid for ever.
+//
+// Invariants: bytes in the slab never change; what is below the counts of a view never changes but for the link
+// from a group's newest series to the next, which a reader takes for the end when it points past its count.
+// A group or field that is renamed gets new bytes; that happens only while a store opens, before any thread.
+// Not here: limits and definitions (catalog.ts).
+import { assert } from '../base/assert.ts'
+import { ByteWriter } from '../base/bytes.ts'
+import { VarveError } from '../base/errors.ts'
+import { encodeLabels, type Labels } from './label.ts'
+
+const NONE = 0xffffffff
+/** Address space set aside for a buffer, of which only what is used becomes memory. */
+const RESERVED_BYTES = 2 ** 30
+
+/** What another thread needs to read the table as it is now. */
+export interface TableView {
+  readonly groups: number
+  readonly series: number
+  readonly slab: SharedArrayBuffer
+  readonly columns: readonly SharedArrayBuffer[]
+}
+
+/** Numbers by dense ids, in memory that grows in place. */
+class Column {
+  readonly buffer: SharedArrayBuffer
+  at: Uint32Array
+
+  constructor(buffer = new SharedArrayBuffer(1024, { maxByteLength: RESERVED_BYTES })) {
+    this.buffer = buffer
+    this.at = new Uint32Array(buffer, 0, buffer.byteLength / 4)
+  }
+
+  set(id: number, value: number): void {
+    if (id >= this.at.length) {
+      grow(this.buffer, (id + 1) * 4)
+      this.at = new Uint32Array(this.buffer, 0, this.buffer.byteLength / 4)
+    }
+    this.at[id] = value
+  }
+}
+
+/** Texts one after the other. */
+class Slab {
+  readonly buffer: SharedArrayBuffer
+  bytes: Buffer
+  private used = 0
+  private textStart = 0
+
+  constructor(buffer = new SharedArrayBuffer(4096, { maxByteLength: RESERVED_BYTES })) {
+    this.buffer = buffer
+    this.bytes = Buffer.from(buffer, 0, buffer.byteLength)
+  }
+
+  /** Keeps bytes and tells where they begin. */
+  add(bytes: Uint8Array): number {
+    const start = this.used
+    if (start + bytes.length > this.bytes.length) {
+      grow(this.buffer, start + bytes.length)
+      this.bytes = Buffer.from(this.buffer, 0, this.buffer.byteLength)
+    }
+    this.bytes.set(bytes, start)
+    this.used += bytes.length
+    return start
+  }
+
+  /** Where the text at `at` ends. */
+  after(at: number): number {
+    let length = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.bytes[at++]!
+      length += (byte & 127) * scale
+      if (byte < 128) break
+    }
+    this.textStart = at
+    return at + length
+  }
+
+  text(at: number): string {
+    const end = this.after(at)
+    return this.bytes.toString('utf8', this.textStart, end)
+  }
+
+  holds(start: number, end: number, key: Uint8Array): boolean {
+    if (end - start !== key.length) return false
+    for (let i = 0; i < key.length; i++) if (this.bytes[start + i] !== key[i]) return false
+    return true
+  }
+}
+
+export class CatalogTable {
+  groups = 0
+  series = 0
+  private slab = new Slab()
+  /** Of groups: where their bytes lie, and their first and newest series. */
+  private starts = new Column()
+  private ends = new Column()
+  private first = new Column()
+  private last = new Column()
+  /** Of series: their group, where their name lies, their place in the group, and the next series of it. */
+  private groupOf = new Column()
+  private nameAt = new Column()
+  private indexOf = new Column()
+  private next = new Column()
+  /** Ids of groups plus one, by hash; at most half full. */
+  private slots = new Uint32Array(128)
+  private taken = 0
+  private readonly names = new Map<string, number>()
+  private readonly key = new ByteWriter()
+
+  /** Memory held, in bytes; names by a rough measure of their strings. */
+  get bytes(): number {
+    const columns = this.columns().reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+    return this.slab.buffer.byteLength + columns + this.slots.byteLength + this.names.size * 100
+  }
+
+  private columns(): Column[] {
+    const { starts, ends, first, last, groupOf, nameAt, indexOf, next } = this
+    return [starts, ends, first, last, groupOf, nameAt, indexOf, next]
+  }
+
+  /** The table as it is now, for another thread. */
+  view(): TableView {
+    const { groups, series, slab } = this
+    return { groups, series, slab: slab.buffer, columns: this.columns().map(({ buffer }) => buffer) }
+  }
+
+  /** Reads what another thread's table held; nothing may be added here. */
+  adopt({ groups, series, slab, columns }: TableView): void {
+    this.slab = new Slab(slab)
+    const [starts, ends, first, last, groupOf, nameAt, indexOf, next] = columns.map(one => new Column(one))
+    Object.assign(this, { starts, ends, first, last, groupOf, nameAt, indexOf, next })
+    this.groups = groups
+    this.series = series
+  }
+
+  // Groups
+
+  /** The id of a name and labels; -1 when there is none. */
+  find(name: string, labels: Labels): number {
+    const key = this.encoded(name, labels)
+    const mask = this.slots.length - 1
+    for (let at = hashOf(key, 0, key.length) & mask; ; at = (at + 1) & mask) {
+      const id = this.slots[at]! - 1
+      if (id < 0) return -1
+      if (this.slab.holds(this.starts.at[id]!, this.ends.at[id]!, key)) return id
+    }
+  }
+
+  /** Adds a group and gives its id; it is not there yet. */
+  addGroup(name: string, labels: Labels): number {
+    const id = this.groups++
+    this.first.set(id, NONE)
+    this.last.set(id, NONE)
+    this.renameGroup(id, name, labels)
+    return id
+  }
+
+  /** Gives a group another name and labels. */
+  renameGroup(id: number, name: string, labels: Labels): void {
+    const key = this.encoded(name, labels)
+    const start = this.slab.add(key)
+    this.starts.set(id, start)
+    this.ends.set(id, start + key.length)
+    if (2 * (this.taken + 1) > this.slots.length) this.rehash()
+    else this.enter(id)
+  }
+
+  groupName(id: number): string {
+    return this.slab.text(this.starts.at[id]!)
+  }
+
+  labels(id: number): Labels {
+    const { slab } = this
+    let at = slab.after(this.starts.at[id]!)
+    const labels = new Array<[string, string]>(slab.bytes[at++]!)
+    for (let i = 0; i < labels.length; i++) {
+      const value = slab.after(at)
+      labels[i] = [slab.text(at), slab.text(value)]
+      at = slab.after(value)
+    }
+    return labels
+  }
+
+  /** The value of one label; '' when the group has none of that name. */
+  label(id: number, name: string): string {
+    const { slab } = this
+    let at = slab.after(this.starts.at[id]!)
+    for (let left = slab.bytes[at++]!; left > 0; left--) {
+      const value = slab.after(at)
+      if (slab.text(at) === name) return slab.text(value)
+      at = slab.after(value)
+    }
+    return ''
+  }
+
+  // Fields
+
+  /** The series of a group, in the order of their indexes. */
+  seriesOf(group: number): number[] {
+    const ids: number[] = []
+    for (let id = this.first.at[group]!; id < this.series; id = this.next.at[id]!) ids.push(id)
+    return ids
+  }
+
+  /** How many fields a group has. Only where fields are added. */
+  countOf(group: number): number {
+    const last = this.last.at[group]!
+    return last === NONE ? 0 : this.indexOf.at[last]! + 1
+  }
+
+  /** The index of a field in its group; -1 when it has none of that name. */
+  findField(group: number, field: string): number {
+    const name = this.names.get(field)
+    if (name === undefined) return -1
+    for (let id = this.first.at[group]!; id < this.series; id = this.next.at[id]!) {
+      if (this.nameAt.at[id] === name) return this.indexOf.at[id]!
+    }
+    return -1
+  }
+
+  /** Adds a field and gives its index. */
+  addField(group: number, field: string): number {
+    const id = this.series
+    const index = this.countOf(group)
+    this.groupOf.set(id, group)
+    this.nameAt.set(id, this.nameOf(field))
+    this.indexOf.set(id, index)
+    this.next.set(id, NONE)
+    if (index === 0) this.first.set(group, id)
+    else this.next.set(this.last.at[group]!, id)
+    this.last.set(group, id)
+    this.series++
+    return index
+  }
+
+  /** Gives a series another name. */
+  renameField(id: number, field: string): void {
+    this.nameAt.set(id, this.nameOf(field))
+  }
+
+  groupOfSeries(id: number): number {
+    return this.groupOf.at[id]!
+  }
+
+  fieldIndex(id: number): number {
+    return this.indexOf.at[id]!
+  }
+
+  fieldName(id: number): string {
+    return this.slab.text(this.nameAt.at[id]!)
+  }
+
+  private nameOf(field: string): number {
+    const known = this.names.get(field)
+    if (known !== undefined) return known
+    this.key.reset()
+    this.key.text(field)
+    const at = this.slab.add(this.key.written())
+    this.names.set(field, at)
+    return at
+  }
+
+  private encoded(name: string, labels: Labels): Uint8Array {
+    assert(labels.length < 128, 'the count of labels is one byte')
+    this.key.reset()
+    this.key.text(name)
+    encodeLabels(labels, this.key)
+    return this.key.written()
+  }
+
+  private enter(id: number): void {
+    const mask = this.slots.length - 1
+    let at = hashOf(this.slab.bytes, this.starts.at[id]!, this.ends.at[id]!) & mask
+    while (this.slots[at] !== 0) at = (at + 1) & mask
+    this.slots[at] = id + 1
+    this.taken++
+  }
+
+  private rehash(): void {
+    this.slots = new Uint32Array(this.slots.length * 2)
+    this.taken = 0
+    for (let id = 0; id < this.groups; id++) this.enter(id)
+  }
+}
+
+/** Makes a buffer at least so long, by a quarter at a time. */
+function grow(buffer: SharedArrayBuffer, bytes: number): void {
+  const wanted = Math.max(bytes, Math.ceil(buffer.byteLength * 1.25))
+  if (wanted > RESERVED_BYTES && bytes > RESERVED_BYTES) {
+    throw new VarveError(
+      'VARVE_SERIES_LIMIT',
+      `Cannot add series: names of ${bytes} bytes, the limit is 1 GiB`
+    )
+  }
+  buffer.grow(Math.min(RESERVED_BYTES, (wanted + 7) & ~7))
+}
+
+/** FNV-1a, its high bits folded into the low ones that are used. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  return (hash ^ (hash >>> 15)) >>> 0
+}
