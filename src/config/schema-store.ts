@@ -50,7 +50,7 @@ export const memory = {
     default: '128MiB',
     min: '32MiB',
     max: '64GiB',
-    what: 'Memory for unflushed samples, names and queues, beyond what the runtime itself needs (about 60 MB).',
+    what: 'Memory for unflushed samples, names and queues, beyond what an empty daemon needs (about 45 MB, and its executable).',
     why: 'Kept by flushing early, then by not reading sockets, then by a clear refusal. Fits a Pi with 512 MB.'
   })
 }

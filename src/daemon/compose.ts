@@ -11,7 +11,6 @@
 import { systemClock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { anyRandom } from '../base/random.ts'
 import { versionText } from '../base/version.ts'
 import type { Broker } from '../broker/server.ts'
 import type { Config } from '../config/schema.ts'
@@ -23,17 +22,14 @@ import { NodeDisk } from '../disk/node-disk.ts'
 import { WearMeter } from '../disk/wear-meter.ts'
 import { Auth } from '../http/auth.ts'
 import type { HttpServer } from '../http/server.ts'
-import { DeadLetters } from '../ingest/dead-letter.ts'
-import { INGEST_LIMITS } from '../ingest/limits.ts'
-import { TimeGuard } from '../ingest/time-guard.ts'
-import { Jobs } from '../schedule/jobs.ts'
-import { DiskGuard } from './disk-guard.ts'
+import type { DiskGuard } from './disk-guard.ts'
 import { listening, openBroker, openHttp } from './faces.ts'
+import { Flushing } from './flushing.ts'
 import { Gate } from './gate.ts'
-import { LineProtocolSink, MessageSink } from './ingest-sink.ts'
-import { DeadLetterEntries } from './kept-entries.ts'
+import { boundHeaps } from './heap.ts'
+import { openIngest } from './ingest-parts.ts'
 import { watchLoop } from './loop-delay.ts'
-import { Maintenance } from './maintenance.ts'
+import type { Maintenance } from './maintenance.ts'
 import type { HttpCounts, Parts } from './parts.ts'
 import * as policy from './policy.ts'
 import { printRunFile, RUN_FILE } from './run-file.ts'
@@ -41,16 +37,13 @@ import { httpTokens, mqttAuth } from './secrets.ts'
 import { SegmentPins } from './segment-pins.ts'
 import { SmallNotes, WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage, seriesStorage } from './storage.ts'
+import { type Ground, openGuard, openJobs, openMaintenance } from './upkeep.ts'
 import { savedOrdinal, WearLedger } from './wear-ledger.ts'
 import { recoverLedger, segmentFiles, WearSteer } from './wear-steer.ts'
 import { Workers } from './workers.ts'
 
-type Stores = Pick<Storage, 'series' | 'kv'>
-
 /** A store that failed ends the process after this long: time to say so in health and log. */
 const FAILED_MS = 10_000
-/** How much of memory.max unsynced rows of /write may take. */
-const PENDING_SHARE = 0.05
 
 export interface DaemonHooks {
   readonly log: Log
@@ -75,6 +68,7 @@ export interface RunningDaemon {
  * @throws {VarveError} VARVE_LOCKED, VARVE_READ_ONLY, VARVE_DISK_FULL, VARVE_FORMAT_NEWER, VARVE_LISTEN
  */
 export async function startDaemon(config: Config, dir: string, hooks: DaemonHooks): Promise<RunningDaemon> {
+  boundHeaps()
   const disk = new NodeDisk(dir)
   await disk.makeDir('')
   const daemon = new Daemon(config, disk, hooks)
@@ -97,33 +91,31 @@ export async function startDaemon(config: Config, dir: string, hooks: DaemonHook
   }
 }
 
-class Daemon {
+class Daemon implements Ground {
   readonly failed = Promise.withResolvers<never>()
   isAlive = false
-  private config: Config
-  private readonly disk: NodeDisk
+  config: Config
+  readonly disk: NodeDisk
   readonly meter: WearMeter
   private readonly fileSystem: FileSystemFacts
-  private readonly log: Log
+  readonly log: Log
   private readonly hooks: DaemonHooks
-  private readonly clock = systemClock
+  readonly clock = systemClock
   private readonly startedUs = systemClock.nowUs()
   private readonly damage: { file: string; offset: number; why: string }[] = []
   /** What was started, to be stopped in the opposite order. */
-  private readonly stops: (() => Promise<void> | void)[] = []
+  readonly stops: (() => Promise<void> | void)[] = []
   private maintenance: Maintenance | null = null
-  private gate: Gate | null = null
   private broker: Broker | null = null
   private readonly auth = new Auth([])
   /** Takes over what the configuration says of the pace. */
   private setPace: () => void = () => {}
   private removeFile: (id: number) => Promise<void> = async () => {}
-  private readonly pins = new SegmentPins(id => {
+  readonly pins = new SegmentPins(id => {
     this.removeFile(id).catch(error => this.background('remove segment', error))
   })
   private guard: DiskGuard | null = null
-  /** A flush runs, or one that failed waits for its next try. */
-  private isFlushing = false
+  private flushing: Flushing | null = null
 
   constructor(config: Config, disk: NodeDisk, hooks: DaemonHooks) {
     this.config = config
@@ -149,9 +141,17 @@ class Daemon {
     const small = () => notes.notes(steer!.saved(series.openSamples))
     series.start(seriesStorage(storage, workers, small), storage.catalogFile, workers)
     steer = this.openSteer(storage, ledger, workers)
-    this.watchWal(storage)
+    this.watchFailure(storage)
     const gate = new Gate(engine.wal, series, policy.headBytes(this.config).pause)
-    this.gate = gate
+    const flushing = new Flushing({
+      storage,
+      clock: this.clock,
+      log: this.log,
+      onFlushed: () => gate.flushed(),
+      onFailed: () => this.guard?.look()
+    })
+    this.flushing = flushing
+    flushing.watch()
     this.stops.push(async () => {
       notes.stop()
       if (engine.wal.failure !== null) return
@@ -164,14 +164,14 @@ class Daemon {
       onError: error => this.background('save notes', error)
     })
 
-    const { deadLetters, messages, lines } = this.openIngest(storage, gate)
-    const guard = this.openGuard(storage)
+    const { deadLetters, messages, lines } = openIngest(this, storage, gate)
+    const guard = openGuard(this, storage, () => this.maintenance!)
     this.guard = guard
-    this.maintenance = this.openMaintenance(storage, workers, steer)
+    this.maintenance = openMaintenance(this, storage, workers, steer)
     const broker = await openBroker(this.config, storage, gate, messages, this.clock, this.log)
     this.broker = broker
     this.stops.push(() => broker.close())
-    const jobs = this.openJobs(notes)
+    const jobs = openJobs(this, this.maintenance, notes)
     const http: HttpCounts = { requests: 0, failures: 0 }
     const parts: Parts = {
       clock: this.clock,
@@ -190,6 +190,7 @@ class Daemon {
       jobs,
       guard,
       http,
+      memoryMax: this.config.memory.max,
       loop: watchLoop(),
       damage: this.damage
     }
@@ -250,7 +251,7 @@ class Daemon {
         flushBytes,
         headBytesMax,
         onLate: (group, timeUs) => storage.progress.markLate(group, timeUs),
-        onFull: () => this.flush(storage),
+        onFull: () => this.flushing?.flush(),
         afterReaders: callback => this.pins.after(callback)
       },
       kv: {},
@@ -299,9 +300,10 @@ class Daemon {
   private openWorkers(storage: Storage): Workers {
     const { query, memory } = this.config
     const workers = new Workers({
+      clock: this.clock,
       setup: {
         dir: this.disk.root,
-        cache: { filesMax: 256, indexBytesMax: Math.floor(memory.max / 8) },
+        cache: { filesMax: 256, indexBytesMax: policy.threadIndexBytes(this.config) },
         fileSystem: this.fileSystem
       },
       series: storage.series,
@@ -326,145 +328,14 @@ class Daemon {
     return workers
   }
 
-  private watchWal({ engine, series, kv }: Storage): void {
-    engine.wal.onPressure(({ kinds }) => {
-      if (kinds.includes(series.kind)) this.flush({ series, kv })
-    })
-    if (engine.wal.pressure.kinds.includes(series.kind) && engine.wal.pressure.filesPinned > 2)
-      this.flush({ series, kv })
+  /** A failed write or sync: every row is refused, and soon the process ends. */
+  private watchFailure({ engine, series }: Storage): void {
     engine.wal.onFailed(error => {
       this.log.error('the store refuses writes: a write or sync failed', { error })
       series.refuse(new VarveError('VARVE_STORE_FAILED', error.message, { cause: error }))
       this.hooks.status('the store refuses writes')
       this.clock.after(FAILED_MS, () => this.failed.reject(error))
     })
-  }
-
-  /** Flushes the series; a failure is told, the rows stay in memory and WAL, and one later call tries again. */
-  private flush({ series, kv }: Stores): void {
-    if (this.isFlushing) return
-    this.isFlushing = true
-    // Both at once: one change of WAL files serves both, and neither keeps the other's old files pinned.
-    kv.flush().catch(error => this.background('flush of entries', error))
-    series.flush().then(
-      report => {
-        this.isFlushing = false
-        this.gate?.flushed()
-        if (report !== null)
-          this.log.info('flushed', {
-            samples: report.samples,
-            segments: report.segments.length,
-            bytes: report.segments.reduce((sum, one) => sum + one.bytes, 0)
-          })
-      },
-      error => {
-        this.background('flush', error)
-        this.guard?.look()
-        this.clock.after(RETRY_MS, () => {
-          this.isFlushing = false
-          this.flush({ series, kv })
-        })
-      }
-    )
-  }
-
-  private openIngest({ engine, series, kv }: Storage, gate: Gate) {
-    const deadEntries = new DeadLetterEntries(kv, error => this.background('keep dead letter', error))
-    const capacity = this.config.ingest.deadLettersMax
-    const deadLetters = new DeadLetters({
-      clock: this.clock,
-      store: deadEntries,
-      stored: deadEntries.stored(),
-      capacity: Math.max(1, capacity)
-    })
-    const precision = policy.precisionRules(this.config)
-    const options = {
-      deadLetters,
-      rules: policy.topicRules(this.config),
-      guard: new TimeGuard({ aheadUsMax: this.config.ingest.futureMax * 1000 }),
-      limits: { ...INGEST_LIMITS, ...policy.ingestLimits(this.config) }
-    }
-    const messages = new MessageSink(series, this.clock, options, precision)
-    const lines = new LineProtocolSink(
-      series,
-      engine.wal,
-      gate,
-      this.clock,
-      Math.max(4 << 20, this.config.memory.max * PENDING_SHARE),
-      precision
-    )
-    return { deadLetters, messages, lines }
-  }
-
-  private openGuard({ series }: Storage): DiskGuard {
-    const guard = new DiskGuard({
-      clock: this.clock,
-      reserveBytes: this.config.data.reserve,
-      freeBytes: () => this.disk.freeBytes(),
-      free: wanted => this.maintenance!.freeBytes(wanted),
-      refuse: error => series.refuse(error),
-      onLow: free =>
-        this.log.warn('the medium is nearly full: dropping the oldest buckets', { free_bytes: free }),
-      onError: error => this.background('watch free space', error)
-    })
-    this.stops.push(() => guard.stop())
-    return guard
-  }
-
-  private openMaintenance(
-    { engine, series, progress }: Storage,
-    workers: Workers,
-    steer: WearSteer
-  ): Maintenance {
-    return new Maintenance({
-      clock: this.clock,
-      manifest: engine.manifest,
-      series,
-      workers,
-      pins: this.pins,
-      progress,
-      tiers: () => policy.rollupTiers(this.config).map(({ tier }) => tier),
-      synced: () => engine.wal.synced(engine.wal.pendingGroup),
-      keep: () =>
-        policy.keepTimes(
-          policy.retentionPolicy(this.config).classes,
-          policy.rollupTiers(this.config).map(({ tier }) => tier)
-        ),
-      sizeMax: () => this.config.retention.sizeMax ?? Number.POSITIVE_INFINITY,
-      plan: () => steer.plan,
-      onDropped: (segments, why) =>
-        this.log.info('segments dropped', {
-          why,
-          segments: segments.length,
-          bytes: segments.reduce((sum, one) => sum + one.bytes, 0)
-        })
-    })
-  }
-
-  private openJobs(notes: SmallNotes): Jobs {
-    const { schedule } = this.config
-    const jobs = new Jobs({
-      clock: this.clock,
-      random: anyRandom(),
-      zone: schedule.timezone,
-      jitterMaxMs: schedule.jitter,
-      store: notes,
-      onFailure: (name, error) => this.background(`job ${name}`, error)
-    })
-    const maintenance = this.maintenance!
-    jobs.add({ name: 'retention', cron: schedule.retention, run: () => maintenance.retention() })
-    jobs.add({ name: 'merge', cron: schedule.merge, run: signal => maintenance.merge(signal) })
-    const tiers = policy.rollupTiers(this.config)
-    for (const cron of new Set(tiers.map(one => one.cron))) {
-      const own = tiers.filter(one => one.cron === cron).map(({ tier }) => tier)
-      jobs.add({
-        name: `rollup ${own.map(tier => tier.name).join(' ')}`,
-        cron,
-        run: () => maintenance.rollup(own)
-      })
-    }
-    this.stops.push(() => jobs.stop())
-    return jobs
   }
 
   private async announce(broker: Broker, server: HttpServer): Promise<void> {
@@ -485,9 +356,7 @@ class Daemon {
     })
   }
 
-  private background(what: string, error: unknown): void {
+  background(what: string, error: unknown): void {
     this.log.error(`${what} failed`, { error })
   }
 }
-
-const RETRY_MS = 2_000

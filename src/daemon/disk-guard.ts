@@ -25,10 +25,11 @@ const CHECK_MS = 1_000
 export class DiskGuard {
   /** The medium has less free than the reserve, and dropping did not help. */
   isFull = false
+  /** It has less free than the reserve: the oldest buckets are dropped. */
+  isLow = false
   private readonly parts: DiskGuardParts
   private cancel: () => void = () => {}
   private isStopped = false
-  private isLow = false
 
   constructor(parts: DiskGuardParts) {
     this.parts = parts

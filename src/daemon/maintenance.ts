@@ -25,6 +25,8 @@ export const PROGRESS_NOTE = 'rollup.progress'
 const LATENESS_US = 5 * 60_000_000
 /** Merges of one run of the job: the next run goes on. */
 const MERGES_MAX = 16
+/** Why buckets go before their time. */
+export const FULL = 'the medium is full'
 /** The result of a job that did nothing. */
 const HELD = { held: 'the wear budget is used up' }
 
@@ -44,6 +46,7 @@ export interface MaintenanceParts {
   sizeMax(): number
   /** What the wear budget bears now. */
   plan(): Pick<WearPlan, 'mayMerge' | 'mayRollup'>
+  /** @param why  FULL, or another reason in words */
   onDropped(segments: readonly SegmentInfo[], why: string): void
 }
 
@@ -68,7 +71,7 @@ export class Maintenance {
   async freeBytes(wanted: number): Promise<number> {
     const segments = this.seriesSegments()
     const ids = overSize(segments, this.parts.keep(), bytesOf(segments) - wanted, this.parts.clock.nowUs())
-    return bytesOf(await this.drop(ids, 'the medium is full'))
+    return bytesOf(await this.drop(ids, FULL))
   }
 
   /** Merges small segments while it saves more than it wears. */
@@ -161,7 +164,9 @@ export class Maintenance {
       for (const [fromUs, groups] of windows) {
         const toUs = Math.min(fromUs + Math.max(tier.stepUs, HOUR_US), doneUs)
         const ids =
-          groups === 'all' ? [...this.parts.series.catalog.groups.keys()] : [...groups].sort((a, b) => a - b)
+          groups === 'all'
+            ? Array.from({ length: this.parts.series.catalog.groupCount }, (_, id) => id)
+            : [...groups].sort((a, b) => a - b)
         spans.push({ tier, fromUs, toUs, groups: ids })
       }
     }

@@ -3,6 +3,7 @@
 
 import type { MetricFacts, Metrics } from '../base/metrics.ts'
 import { isWornOut } from '../disk/flash-probe.ts'
+import { memoryParts } from './memory-account.ts'
 import type { Parts } from './parts.ts'
 
 export function addMetrics(metrics: Metrics, parts: Parts): void {
@@ -130,6 +131,11 @@ function gauges(parts: Parts): MetricFacts[] {
       help: '1 when rows are refused for want of space.',
       read: () => (guard.isFull ? 1 : 0)
     },
+    {
+      name: 'medium_low',
+      help: '1 when the reserve is touched and the oldest buckets are dropped.',
+      read: () => (guard.isLow ? 1 : 0)
+    },
     { name: 'medium_free_bytes', help: 'Free bytes of the medium.', read: () => disk.freeBytes() },
     {
       name: 'wear_over_budget',
@@ -188,6 +194,13 @@ function gauges(parts: Parts): MetricFacts[] {
       help: 'Delay of the event loop, 99th percentile.',
       read: () => loop.p99Ms() / 1000
     },
+    {
+      name: 'memory_bytes',
+      help: 'Memory of what grows with data, topics and clients, by part.',
+      labels: ['part'],
+      read: () => memoryParts(parts).map(({ name, bytes }) => [{ part: name }, bytes] as const)
+    },
+    { name: 'memory_max_bytes', help: 'memory.max.', read: () => parts.memoryMax },
     {
       name: 'memory_resident_bytes',
       help: 'Resident memory of the process.',

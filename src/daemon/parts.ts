@@ -41,6 +41,8 @@ export interface Parts {
   readonly jobs: Jobs
   readonly guard: DiskGuard
   readonly http: HttpCounts
+  /** memory.max, bytes. */
+  readonly memoryMax: number
   readonly loop: LoopDelay
   /** Damage found since the start. */
   readonly damage: readonly { readonly file: string; readonly offset: number; readonly why: string }[]

@@ -129,7 +129,8 @@ export function ingestLimits({ ingest }: Config): Partial<IngestLimits> {
   return { depthMax: ingest.depthMax, fieldsMax: ingest.fieldsMax, valueBytesMax: ingest.textMax }
 }
 
-export function brokerLimitsOf({ mqtt }: Config): Partial<BrokerLimits> {
+export function brokerLimitsOf(config: Config): Partial<BrokerLimits> {
+  const { mqtt } = config
   return {
     packetBytesMax: mqtt.packetMax,
     connectionsMax: mqtt.connectionsMax,
@@ -139,7 +140,8 @@ export function brokerLimitsOf({ mqtt }: Config): Partial<BrokerLimits> {
     subscriberBytesMax: mqtt.outgoingBytesMax,
     subscribersBytesMax: mqtt.outgoingTotalMax,
     queueMax: mqtt.sessionMessagesMax,
-    retainedMax: mqtt.retainedMessagesMax
+    retainedMax: mqtt.retainedMessagesMax,
+    topicCacheMax: topicsMax(config)
   }
 }
 
@@ -180,7 +182,21 @@ export function hosts(config: Config): { mqtt: string; http: string } {
  */
 export function headBytes({ memory }: Config) {
   const share = (part: number) => Math.floor(memory.max * part)
-  return { flush: share(0.2), flushMax: share(0.25), pause: share(0.32), refuse: share(0.5) }
+  return { flush: share(0.15), flushMax: share(0.2), pause: share(0.25), refuse: share(0.4) }
+}
+
+/**
+ * Topics that broker and ingest each remember, at about a kilobyte for both: 8 MiB of the default 128. What
+ * is beyond is served too, at some microseconds more a message.
+ */
+export function topicsMax({ memory }: Config): number {
+  return Math.max(1024, 2 * Math.floor(memory.max / 32_768))
+}
+
+/** What one thread may keep of the indexes of segments: an eighth of memory.max for all of them. */
+export function threadIndexBytes({ memory, query }: Config): number {
+  const threads = query.concurrency + 2
+  return Math.floor(memory.max / 8 / threads)
 }
 
 /** A kernel without IPv6 has no address '::' to listen on, not even for IPv4. */

@@ -6,6 +6,7 @@ import type { Health } from '../http/routes-admin.ts'
 import { isTierClass } from '../rollup/tier.ts'
 import type { JobStatus } from '../schedule/jobs.ts'
 import type { FlushReport } from '../series/store.ts'
+import { memoryParts } from './memory-account.ts'
 import type { Parts } from './parts.ts'
 import type { WearFacts } from './wear-ledger.ts'
 import type { WearSteer } from './wear-steer.ts'
@@ -14,7 +15,8 @@ export function healthOf({ storage, guard, damage, steer }: Parts): Health {
   const { failure } = storage.engine.wal
   const parts = {
     store: failure === null ? 'ok' : `refuses writes: ${failure.message}`,
-    medium: guard.isFull ? 'full: rows are refused' : 'ok',
+    medium: mediumHealth(guard),
+    memory: memoryHealth(storage.series.refusalCode),
     wal: storage.engine.wal.full ? 'full: waiting for a flush' : 'ok',
     wear: wearHealth(steer),
     damage: damage.length === 0 ? 'ok' : `${damage.length} damaged places, see /v1/status`
@@ -26,6 +28,15 @@ export function healthOf({ storage, guard, damage, steer }: Parts): Health {
       ? 'ready for reads and writes'
       : wrong.map(([name, state]) => `${name} ${state}`).join('; ')
   return { isSound, message, parts }
+}
+
+function mediumHealth({ isFull, isLow }: Parts['guard']): string {
+  if (isFull) return 'full: rows are refused'
+  return isLow ? 'nearly full: the oldest buckets are dropped' : 'ok'
+}
+
+function memoryHealth(refusalCode: string | null): string {
+  return refusalCode === 'VARVE_MEMORY' ? 'full: rows are refused until a flush has ended' : 'ok'
 }
 
 function wearHealth({ plan, flash }: WearSteer): string {
@@ -46,7 +57,7 @@ export function statusOf(parts: Parts): object {
     uptime_seconds: Math.floor((clock.nowUs() - startedUs) / 1e6),
     store: {
       series: series.catalog.seriesCount,
-      groups: series.catalog.groups.length,
+      groups: series.catalog.groupCount,
       samples_stored: raw.reduce((sum, one) => sum + one.samples, 0),
       samples_in_memory: series.headSamples,
       memory_bytes: series.headBytes,
@@ -64,7 +75,7 @@ export function statusOf(parts: Parts): object {
       sync_ms_max: syncMsMax
     },
     queries_open: workers.queriesOpen,
-    memory: memoryBody(),
+    memory: memoryBody(parts),
     event_loop: { delay_ms_p99: loop.p99Ms(), delay_ms_max: loop.maxMs() },
     jobs: jobs.status().map(jobBody),
     rollups: [...progress.doneUs].map(([name, doneUs]) => ({
@@ -77,9 +88,11 @@ export function statusOf(parts: Parts): object {
 }
 
 /** Memory of the process in bytes; `heap` and `array_buffers` are the main thread's alone. */
-function memoryBody(): object {
+function memoryBody(parts: Parts): object {
   const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage()
   return {
+    max_bytes: parts.memoryMax,
+    parts: Object.fromEntries(memoryParts(parts).map(({ name, bytes }) => [name, bytes])),
     resident_bytes: rss,
     heap_bytes: heapTotal,
     heap_used_bytes: heapUsed,

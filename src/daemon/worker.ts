@@ -7,7 +7,6 @@
 // Not here: the main thread's half (workers.ts), messages (offload).
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
-import { ByteReader } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { FileSystemFacts } from '../disk/metadata-cost.ts'
 import { NodeDisk } from '../disk/node-disk.ts'
@@ -21,6 +20,7 @@ import { RollupProgress } from '../rollup/progress.ts'
 import { type RollupSpan, runRollup } from '../rollup/rollup-job.ts'
 import { openTiered } from '../rollup/tier-reader.ts'
 import { Catalog } from '../series/catalog.ts'
+import type { TableView } from '../series/catalog-table.ts'
 import { type ClassTable, countTargets, flushHead, type SegmentIds } from '../series/flush-job.ts'
 import type { HeadView } from '../series/head.ts'
 import { HeadReader } from '../series/head-read.ts'
@@ -28,6 +28,7 @@ import { mergeSegments } from '../series/merge-job.ts'
 import type { SeriesReader } from '../series/reader.ts'
 import { SegmentCache, type SegmentCacheLimits } from '../series/segment-cache.ts'
 import { type Shape, Shapes } from '../series/shape.ts'
+import { heapBytes } from './heap.ts'
 
 export interface WorkerSetup {
   readonly dir: string
@@ -70,7 +71,7 @@ class WorkerState {
   }
 
   readonly notices = {
-    catalog: (definitions: Uint8Array) => this.catalog.replay(new ByteReader(definitions)),
+    catalog: (view: TableView) => this.catalog.adopt(view),
     shapes: ({ from, shapes }: { from: number; shapes: readonly Shape[] }) => this.shapes.adopt(from, shapes),
     segments: (live: readonly SegmentInfo[]) => {
       this.segments = live
@@ -127,4 +128,4 @@ class WorkerState {
 
 assert(parentPort !== null, 'the worker runs in a thread of its own')
 const state = new WorkerState(workerData as WorkerSetup)
-serveCalls(parentPort, state.calls, state.notices)
+serveCalls(parentPort, state.calls, state.notices, heapBytes)

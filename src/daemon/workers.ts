@@ -5,7 +5,7 @@
 // Invariants: a flush never waits behind a merge or a query; a query sees the state at the moment it was
 // asked, however long it waits; what workers made the medium write is added to the ledger.
 // Not here: the worker's half (worker.ts), what is flushed or merged when (series/store.ts, maintenance.ts).
-import { ByteWriter } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
 import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
@@ -24,7 +24,13 @@ import type { FlushCall, QueryCall, RollupCall, WorkerSetup } from './worker.ts'
 
 declare const __VARVE_WORKER__: string | undefined
 
+/** A thread that waits longer gives its memory back: its heap and its replicas. */
+const IDLE_MS = 2_000
+/** The same for queries, which may not wait for a thread to start. */
+const IDLE_QUERY_MS = 30_000
+
 export interface WorkersOptions {
+  readonly clock: Clock
   readonly setup: WorkerSetup
   readonly series: SeriesStore
   readonly progress: RollupProgress
@@ -75,6 +81,11 @@ export class Workers implements SeriesJobs, QueryRunner {
     let open = 0
     for (const [name, { lane }] of this.replicas) if (name.startsWith('query')) open += lane.load
     return open
+  }
+
+  /** Memory of the threads in bytes, by the name of their lanes, as they told with their last answers. */
+  heapBytes(): [lane: string, bytes: number][] {
+    return [...this.replicas].map(([name, { lane }]) => [name, lane.heapBytes])
   }
 
   async flush(head: HeadView, classes: ClassTable): Promise<SegmentInfo[]> {
@@ -172,10 +183,11 @@ export class Workers implements SeriesJobs, QueryRunner {
   private current(name: string): Replica {
     const replica = this.replicas.get(name) ?? this.open(name)
     const { series, manifest } = this.options
+    replica.lane.wake()
     if (!series.catalog.isCurrent(replica.catalog)) {
-      const out = new ByteWriter()
-      series.catalog.encode(replica.catalog, out)
-      replica.lane.notify('catalog', out.copy())
+      const view = series.catalog.view()
+      replica.lane.notify('catalog', view)
+      replica.catalog = { groups: view.groups, series: view.series }
     }
     const { all } = series.shapes
     if (replica.shapes < all.length) {
@@ -191,14 +203,16 @@ export class Workers implements SeriesJobs, QueryRunner {
   }
 
   private open(name: string): Replica {
-    const { setup, heapMiBMax, queriesPerThreadMax, onCorruption, onDeath } = this.options
+    const { clock, setup, heapMiBMax, queriesPerThreadMax, onCorruption, onDeath } = this.options
     const lane = new Lane({
       name,
+      clock,
+      idleMs: name.startsWith('query') ? IDLE_QUERY_MS : IDLE_MS,
       code: typeof __VARVE_WORKER__ === 'string' ? __VARVE_WORKER__ : new URL('./worker.ts', import.meta.url),
       data: setup,
       callsMax: name.startsWith('query') ? queriesPerThreadMax : 16,
       heapMiBMax,
-      // A thread that died knows nothing any more.
+      // A new thread knows nothing.
       onStart: () => {
         const replica = this.replicas.get(name)
         if (replica !== undefined)

@@ -1,11 +1,15 @@
 // The main thread's half: lanes of one worker each, and a pool of lanes that gives a call to the one with
 // the least to do. Owns node:worker_threads.
 //
+// A lane that had nothing to do for a while lets its thread end, and with it its heap and replicas; the next
+// call starts another, which costs about 50 ms of CPU.
+//
 // Invariants: a lane's waiting calls are bounded and past the bound refused (VARVE_BUSY), never queued
 // without end; a worker that dies fails its calls with VARVE_WORKER_FAILED, is reported, and is started
 // anew with its state (onStart).
 // Not here: what is called (daemon), the messages (protocol.ts), the worker's half (worker.ts).
 import { Worker } from 'node:worker_threads'
+import type { Clock } from '../base/clock.ts'
 import { reason, VarveError } from '../base/errors.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 
@@ -15,6 +19,9 @@ const YOUNG_MIB_MAX = 4
 /** How a lane is made. */
 export interface LaneOptions {
   readonly name: string
+  readonly clock: Clock
+  /** A thread without calls ends after this long. */
+  readonly idleMs: number
   /** Where the worker's code is: a file, or the source text in the packed binary. */
   readonly code: URL | string
   readonly data: unknown
@@ -38,19 +45,31 @@ interface OpenCall {
 /** One worker and its calls. */
 export class Lane {
   private readonly options: LaneOptions
-  private worker: Worker
+  /** Null while there is nothing to do. */
+  private worker: Worker | null = null
+  private cancelRest: () => void = () => {}
+  private lastHeapBytes = 0
   private readonly calls = new Map<number, OpenCall>()
   private nextId = 1
   private isClosed = false
 
   constructor(options: LaneOptions) {
     this.options = options
-    this.worker = this.start()
   }
 
   /** Calls that wait or run. */
   get load(): number {
     return this.calls.size
+  }
+
+  /** Memory of the thread in bytes, as it told with its last answer; 0 while there is none. */
+  get heapBytes(): number {
+    return this.worker === null ? 0 : this.lastHeapBytes
+  }
+
+  /** Starts the thread where there is none: before its replicas are brought up to date. */
+  wake(): void {
+    if (this.worker === null && !this.isClosed) this.start()
   }
 
   /** Tells the worker something, in order with the calls. */
@@ -120,7 +139,8 @@ export class Lane {
 
   async close(): Promise<void> {
     this.isClosed = true
-    await this.worker.terminate()
+    this.cancelRest()
+    await this.worker?.terminate()
     this.failAll(new VarveError('VARVE_CLOSED', 'Cannot run call: the worker was closed'))
   }
 
@@ -136,6 +156,7 @@ export class Lane {
         `Cannot run ${kind}: ${this.calls.size} calls are waiting, the limit is ${this.options.callsMax}`
       )
     }
+    this.cancelRest()
     const id = this.nextId++
     const cancelled = new Int32Array(new SharedArrayBuffer(4))
     this.calls.set(id, { cancelled, ...ends })
@@ -144,10 +165,11 @@ export class Lane {
   }
 
   private send(message: ToWorker): void {
-    this.worker.postMessage(message)
+    this.wake()
+    this.worker?.postMessage(message)
   }
 
-  private start(): Worker {
+  private start(): void {
     const { code, data, name, heapMiBMax } = this.options
     const worker = new Worker(code, {
       eval: typeof code === 'string',
@@ -161,7 +183,17 @@ export class Lane {
     worker.on('error', error => this.died(error instanceof Error ? error : new Error(reason(error))))
     this.worker = worker
     this.options.onStart(this)
-    return worker
+    this.restLater()
+  }
+
+  private restLater(): void {
+    this.cancelRest()
+    this.cancelRest = this.options.clock.after(this.options.idleMs, () => {
+      const { worker } = this
+      this.worker = null
+      worker?.removeAllListeners('message')
+      worker?.terminate().catch(error => this.options.onDeath(error))
+    })
   }
 
   private receive(message: FromWorker): void {
@@ -174,6 +206,8 @@ export class Lane {
     if (message.type === 'piece') call.piece(message.bytes)
     else {
       this.calls.delete(message.id)
+      this.lastHeapBytes = message.heapBytes
+      if (this.calls.size === 0) this.restLater()
       if (message.type === 'done') call.done(message.result)
       else call.failed(new VarveError(message.code, message.message))
     }
@@ -190,7 +224,8 @@ export class Lane {
       )
     )
     this.options.onDeath(error)
-    if (!this.isClosed) this.start()
+    // The next call starts another.
+    this.worker = null
   }
 
   private failAll(error: VarveError): void {

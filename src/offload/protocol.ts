@@ -19,8 +19,14 @@ export type ToWorker =
 /** Worker to main. */
 export type FromWorker =
   | { readonly type: 'piece'; readonly id: number; readonly bytes: Uint8Array }
-  | { readonly type: 'done'; readonly id: number; readonly result: unknown }
-  | { readonly type: 'failed'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly type: 'done'; readonly id: number; readonly heapBytes: number; readonly result: unknown }
+  | {
+      readonly type: 'failed'
+      readonly id: number
+      readonly heapBytes: number
+      readonly code: string
+      readonly message: string
+    }
   | { readonly type: 'notice'; readonly kind: string; readonly payload: unknown }
 
 /** Pieces a call may have sent that were not taken yet. */

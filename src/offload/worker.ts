@@ -18,11 +18,15 @@ export interface Call {
 export type CallHandler = (payload: never, call: Call) => Promise<unknown>
 export type NoticeHandler = (payload: never) => void
 
-/** Serves calls and notices from the port until the thread ends. */
+/**
+ * Serves calls and notices from the port until the thread ends.
+ * @param heapBytes  memory of the thread, told with every answer
+ */
 export function serveCalls(
   port: MessagePort,
   calls: Readonly<Record<string, CallHandler>>,
-  notices: Readonly<Record<string, NoticeHandler>>
+  notices: Readonly<Record<string, NoticeHandler>>,
+  heapBytes: () => number
 ): void {
   const send = (message: FromWorker, give: ArrayBuffer[] = []) => port.postMessage(message, give)
   let running: Promise<void> = Promise.resolve()
@@ -44,10 +48,11 @@ export function serveCalls(
     try {
       const handler = calls[kind]
       if (handler === undefined) throw new VarveError('VARVE_CALL', `Cannot run ${kind}: no such call`)
-      send({ type: 'done', id, result: await handler(payload as never, { piece, isCancelled }) })
+      const result = await handler(payload as never, { piece, isCancelled })
+      send({ type: 'done', id, heapBytes: heapBytes(), result })
     } catch (error) {
       if (!(error instanceof VarveError)) throw error
-      send({ type: 'failed', id, code: error.code, message: error.message })
+      send({ type: 'failed', id, heapBytes: heapBytes(), code: error.code, message: error.message })
     } finally {
       credits.delete(id)
     }

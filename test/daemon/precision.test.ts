@@ -44,8 +44,8 @@ t.test('[[ingest.precision]] holds for its topics and series, and survives a res
   await store.engine.close()
   const again = await openStore(new NodeDisk(dir))
   const { source } = again.reader()
-  const rows = again.series.catalog.groups.map(group => {
-    const runs = [...source.reader.runs(group.id, null, 0, Number.MAX_SAFE_INTEGER)]
+  const rows = Array.from({ length: again.series.catalog.groupCount }, (_, group) => {
+    const runs = [...source.reader.runs(group, null, 0, Number.MAX_SAFE_INTEGER)]
     return runs.map(run => [[...run.times], ...run.columns.map(column => [...column.numbers!])])
   })
   const start = 1_760_000_000_100_000

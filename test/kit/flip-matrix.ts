@@ -117,8 +117,8 @@ async function makeSound(store: number): Promise<Sound> {
 }
 
 function rowsOf(life: SeriesLife, options: Parameters<SeriesLife['store']['read']>[1]): Found {
-  const { groups } = life.store.storage.series.catalog
-  return life.store.read(reader => readAll(reader, groups.length), options)
+  const { groupCount } = life.store.storage.series.catalog
+  return life.store.read(reader => readAll(reader, groupCount), options)
 }
 
 function look(life: SeriesLife, without = 0, verdict = new Verdict()): View {

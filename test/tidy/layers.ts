@@ -53,6 +53,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'node:fs': ['disk/', 'cli/', 'daemon/'],
   'node:fs/promises': ['disk/', 'cli/', 'daemon/'],
   'node:worker_threads': ['offload/', 'daemon/worker.ts'],
+  'node:v8': ['daemon/heap.ts'],
   'node:child_process': ['daemon/notify.ts'],
   'Date.now': ['base/clock.ts'],
   'performance.now': ['base/clock.ts'],
