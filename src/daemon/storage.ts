@@ -20,15 +20,11 @@ import type { KvLimits } from '../kv/options.ts'
 import { KvStore } from '../kv/store.ts'
 import { RollupProgress } from '../rollup/progress.ts'
 import { defineField, defineGroup } from '../series/catalog.ts'
+import { EXTENT_NOTE, readExtent } from '../series/catalog-file.ts'
 import { CATALOG_OWNER, FAMILY_SERIES } from '../series/family.ts'
+import type { SeriesStorage } from '../series/flush-cycle.ts'
 import { SeriesSegment } from '../series/segment-open.ts'
-import {
-  EXTENT_NOTE,
-  readExtent,
-  type SeriesStorage,
-  SeriesStore,
-  type StoreOptions
-} from '../series/store.ts'
+import { SeriesStore, type StoreOptions } from '../series/store.ts'
 import { PROGRESS_NOTE } from './maintenance.ts'
 
 export interface StorageOptions {
@@ -64,7 +60,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const kv = new KvStore({ clock, limits: options.kv, onError, onDamage })
   const damage: CorruptionError[] = []
   const catalogFile = await openCatalog(options, series, damage)
-  const defined = series.definedInFile
+  const defined = series.definitions.defined
   const engine = await Engine.open({
     disk,
     clock,
@@ -83,7 +79,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   for (const error of [...damage, ...engine.damage]) onDamage(error)
   if (damage.length > 0 || engine.manifest.damage.length > 0 || series.catalog.hasStandIns) {
     recogniseGroups(disk, engine, series, onDamage)
-    if (!readOnly) await series.rewriteCatalog(catalogFile)
+    if (!readOnly) await series.definitions.rewrite(catalogFile)
   }
   const note = engine.manifest.note(PROGRESS_NOTE)
   const progress = note === undefined ? new RollupProgress() : RollupProgress.decode(note)
@@ -140,7 +136,7 @@ async function openCatalog(
     readOnly,
     anySalt: anyU32,
     keepDamaged: bytes => keepAside(disk, CATALOG, bytes),
-    onRecord: (_, payload) => series.define(payload)
+    onRecord: (_, payload) => series.definitions.take(payload)
   }
   try {
     return await RecordFile.open(options)

@@ -6,7 +6,7 @@
 //            1 a segment lives, 2 it does no more, 3 the checkpoint of a WAL owner, 4 a named value, 5 it is
 //            gone, 6 ids up to this were given out, 7 the WAL is synced up to this group, which lies in this file
 // segment := id varint | family u8 | class text | bucketUs f64 | spanUs f64 | order f64 | bytes varint
-//            | timeMinUs f64 | timeMaxUs f64 | samples varint | level u8
+//            | timeMinUs f64 | timeMaxUs f64 | samples varint | level u8 | boot varint
 // Example: segment 300 removed, checkpoint of kind 1 at file 2 = 02 ac 02 03 01 02
 // Not here: the file of the edits (record-file.ts), what they add up to (manifest.ts).
 import { ByteReader, type ByteWriter } from '../base/bytes.ts'
@@ -30,6 +30,8 @@ export interface SegmentInfo {
   readonly samples: number
   /** How often its content was merged. */
   readonly level: number
+  /** 0, or the boot whose clock was not known when it stamped these times (series/boots.ts). */
+  readonly boot: number
 }
 
 /** The first WAL file that an owner needs. */
@@ -119,6 +121,7 @@ export function putSegment(out: ByteWriter, s: SegmentInfo): void {
   out.f64(s.timeMaxUs)
   out.varint(s.samples)
   out.u8(s.level)
+  out.varint(s.boot)
 }
 
 /** @throws {VarveError} VARVE_TRUNCATED, VARVE_UTF8 */
@@ -134,7 +137,8 @@ export function getSegment(from: ByteReader): SegmentInfo {
     timeMinUs: from.f64(),
     timeMaxUs: from.f64(),
     samples: from.varint(),
-    level: from.u8()
+    level: from.u8(),
+    boot: from.varint()
   }
 }
 

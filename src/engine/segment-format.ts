@@ -6,7 +6,7 @@
 // block   := crc u32 | length u32 | kind u8 | payload[length]        crc: CRC-32 of length, kind and payload
 //            0         4            8         9                      kind 1 to 254 is the owner's
 // footer  := a block of kind 255; payload := facts | owner's footer
-// facts   := order f64 | timeMinUs f64 | timeMaxUs f64 | samples varint | level u8
+// facts   := order f64 | timeMinUs f64 | timeMaxUs f64 | samples varint | level u8 | boot varint
 // trailer := footer's offset u48 | footer's whole length u32 | crc u32 of these | magic u32 "SVRV"     18 bytes
 // The whole is readable without the manifest: header and facts say what the manifest says.
 // Example: block of kind 1 with payload 2a 2b = 08 91 e6 c8 02 00 00 00 01 2a 2b
@@ -38,6 +38,7 @@ export interface SegmentFacts {
   readonly timeMaxUs: number
   readonly samples: number
   readonly level: number
+  readonly boot: number
 }
 
 /** Appends the header. */
@@ -125,6 +126,7 @@ export function putFacts(out: ByteWriter, facts: SegmentFacts): void {
   out.f64(facts.timeMaxUs)
   out.varint(facts.samples)
   out.u8(facts.level)
+  out.varint(facts.boot)
 }
 
 /** @throws {VarveError} VARVE_TRUNCATED */
@@ -134,7 +136,8 @@ export function getFacts(from: ByteReader): SegmentFacts {
     timeMinUs: from.f64(),
     timeMaxUs: from.f64(),
     samples: from.varint(),
-    level: from.u8()
+    level: from.u8(),
+    boot: from.varint()
   }
 }
 

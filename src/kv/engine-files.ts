@@ -20,7 +20,7 @@ export function engineFiles(disk: Disk, cause: Cause = 'kv'): SegmentFiles {
         block: (kind, payload) => writer.block(kind, payload),
         room: () => writer.room(),
         finish: (footer, { order, level, entries }) =>
-          writer.finish(footer, { order, level, samples: entries, timeMinUs: 0, timeMaxUs: 0 }),
+          writer.finish(footer, { order, level, samples: entries, timeMinUs: 0, timeMaxUs: 0, boot: 0 }),
         abort: () => writer.abort()
       }
     },

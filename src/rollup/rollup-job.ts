@@ -59,7 +59,7 @@ export async function runRollup(
           bucketUs,
           spanUs
         }
-        const target = { ...place, cause: 'rollup', level: 0 } as const
+        const target = { ...place, cause: 'rollup', level: 0, boot: 0 } as const
         const info = await writeSegment(disk, catalog, target, windows(raw, catalog, span, fromUs, toUs))
         if (info !== null) done.push(info)
       }

@@ -4,7 +4,7 @@
 // Invariants: a span is exact only up to the watermark, after what was dropped, and outside of hours in
 // which late samples wait for repair. Not here: which tier a query takes (query/tiers.ts).
 import type { CorruptionError } from '../base/errors.ts'
-import type { SegmentInfo } from '../engine/manifest.ts'
+import type { LiveSegment } from '../series/boots.ts'
 import type { Catalog } from '../series/catalog.ts'
 import type { HeadReader } from '../series/head-read.ts'
 import { SeriesReader } from '../series/reader.ts'
@@ -21,7 +21,7 @@ import { AGGREGATES, COLUMNS_PER_FIELD, isTierClass, tierClass, tierStepUs } fro
  */
 export function openTiered(
   catalog: Catalog,
-  segments: readonly SegmentInfo[],
+  segments: readonly LiveSegment[],
   heads: readonly HeadReader[],
   progress: RollupProgress,
   cache: SegmentCache,

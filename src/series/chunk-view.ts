@@ -153,14 +153,16 @@ export class ChunkView {
   private readonly timeBytes: number
   /** For sibling-cache.ts; 0 until one is needed. */
   private chunkNumber = 0
+  private readonly shiftUs: number
 
   /**
    * Reads the head of the chunk in bytes[at, end), which must be the whole chunk and nothing else. The bytes
    * must stay as they are while the view is used.
+   * @param shiftUs  added to all times
    * @throws {VarveError} VARVE_CHUNK or VARVE_TRUNCATED for damage, VARVE_FORMAT_CHUNK for an unknown version
    *   or codec
    */
-  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length, shiftUs = 0) {
     const from = new ByteReader(bytes, at, end)
     const version = from.u8()
     if (version !== CHUNK_VERSION) {
@@ -174,8 +176,9 @@ export class ChunkView {
     const columns = from.varint()
     if (columns > from.left) damaged(at, `${columns} columns in ${from.left} bytes`)
     this.rows = rows
-    this.timeFirstUs = from.f64()
-    this.timeLastUs = from.f64()
+    this.shiftUs = shiftUs
+    this.timeFirstUs = from.f64() + shiftUs
+    this.timeLastUs = from.f64() + shiftUs
     const spanned = this.timeLastUs - this.timeFirstUs
     if (!Number.isSafeInteger(this.timeFirstUs) || !Number.isSafeInteger(this.timeLastUs)) {
       damaged(at, 'a time is no whole number')
@@ -206,8 +209,10 @@ export class ChunkView {
       return
     }
     const from = this.reader(0, this.timeBytes)
-    decodeTimes(from, this.rows, this.timeFirstUs, this.timeLastUs, into)
+    const { rows, shiftUs } = this
+    decodeTimes(from, rows, this.timeFirstUs - shiftUs, this.timeLastUs - shiftUs, into)
     ended(from)
+    if (shiftUs !== 0) for (let row = 0; row < rows; row++) into[row] = into[row]! + shiftUs
   }
 
   /**

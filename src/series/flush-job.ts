@@ -1,5 +1,6 @@
-// Turns a sealed head into segments: one for each retention class and bucket that has rows. Runs in a
-// worker on shared pages; with a simulated disk it runs inline, the same code.
+// Turns a sealed head into segments: one for each retention class and bucket that has rows, and for each boot
+// whose clock is not known yet, since its rows are corrected together. Runs in a worker on shared pages;
+// with a simulated disk it runs inline, the same code.
 //
 // Invariants: a segment is complete and synced before it is reported; nothing is reported when one of
 // them fails, and files written so far are removed (the engine removes what a crash leaves behind).
@@ -45,10 +46,10 @@ export async function flushHead(
   const done: SegmentInfo[] = []
   try {
     for (const [i, target] of targets(head, classes).entries()) {
-      const { spanUs, bucketUs } = target
+      const { spanUs, bucketUs, only } = target
       const groups = function* () {
         for (const group of target.groups) {
-          const run = head.run(group, null, bucketUs, bucketUs + spanUs - 1)
+          const run = head.run(group, null, bucketUs, bucketUs + spanUs - 1, only)
           if (run !== null) yield { group, runs: [run] }
         }
       }
@@ -72,6 +73,8 @@ export interface SegmentTarget {
   readonly spanUs: number
   readonly cause: Cause
   readonly level: number
+  /** See SegmentInfo. */
+  readonly boot: number
 }
 
 /**
@@ -97,29 +100,43 @@ export async function writeSegment(
       await file.abort()
       return null
     }
-    return await segment.finish(target.order, target.level)
+    return await segment.finish(target.order, target.level, target.boot)
   } catch (error) {
     await file.abort()
     throw error
   }
 }
 
-/** The classes and buckets a head has rows of, each with its groups in ascending order. */
-function targets(head: HeadReader, classes: ClassTable) {
-  const found = new Map<string, { class: string; bucketUs: number; spanUs: number; groups: number[] }>()
+interface Target {
+  readonly class: string
+  readonly bucketUs: number
+  readonly spanUs: number
+  readonly boot: number
+  /** What to ask the head for: the boot; null when it has rows of none. */
+  readonly only: number | null
+  readonly groups: number[]
+}
+
+/** The classes, buckets and boots a head has rows of, each with its groups in ascending order. */
+function targets(head: HeadReader, classes: ClassTable): Target[] {
+  const found = new Map<string, Target>()
+  const boots = head.boots.length === 0 ? [null] : [0, ...head.boots]
   for (let group = 0; group < head.groups; group++) {
-    const span = head.span(group)
-    if (span === null) continue
+    if (!head.has(group)) continue
     const classIndex = classes.classOf[group]!
     const name = classes.names[classIndex]!
     const spanUs = classes.spansUs[classIndex]!
-    const first = bucketOf(span.firstUs, spanUs)
-    const buckets = first === bucketOf(span.lastUs, spanUs) ? [first] : head.buckets(group, spanUs)
-    for (const bucketUs of buckets) {
-      const key = `${classIndex}:${bucketUs}`
-      const target = found.get(key) ?? { class: name, bucketUs, spanUs, groups: [] }
-      target.groups.push(group)
-      found.set(key, target)
+    for (const only of boots) {
+      const span = head.span(group, only)
+      if (span === null) continue
+      const first = bucketOf(span.firstUs, spanUs)
+      const isOne = first === bucketOf(span.lastUs, spanUs)
+      for (const bucketUs of isOne ? [first] : head.buckets(group, spanUs, only)) {
+        const key = `${classIndex}:${bucketUs}:${only}`
+        const target = found.get(key) ?? { class: name, bucketUs, spanUs, boot: only ?? 0, only, groups: [] }
+        target.groups.push(group)
+        found.set(key, target)
+      }
     }
   }
   return [...found.values()].sort((a, b) => a.bucketUs - b.bucketUs || (a.class < b.class ? -1 : 1))

@@ -47,6 +47,8 @@ export class HeadReader {
   private readonly disorder: Uint8Array
   private readonly latest: Float64Array
   private readonly shapes: readonly Shape[]
+  /** Boots of its rows whose times are not known (boots.ts), ascending. */
+  readonly boots: readonly number[]
 
   private readonly scratch: Scratch | null
 
@@ -60,6 +62,7 @@ export class HeadReader {
     this.disorder = view.disorder
     this.latest = view.latest
     this.shapes = shapes
+    this.boots = view.boots
   }
 
   /** One more than the highest group id that may have rows. */
@@ -74,10 +77,17 @@ export class HeadReader {
   /**
    * The rows of a group with fromUs <= time <= toUs, or null when there are none.
    * @param fields  only these; null: all; []: the times alone
+   * @param boot    only rows of this boot (0: those whose times are known); null: all
    */
-  run(group: number, fields: readonly number[] | null, fromUs: number, toUs: number): Run | null {
+  run(
+    group: number,
+    fields: readonly number[] | null,
+    fromUs: number,
+    toUs: number,
+    boot: number | null = null
+  ): Run | null {
     this.scratch?.reset()
-    const rows = this.collect(group, fromUs, toUs)
+    const rows = this.collect(group, fromUs, toUs, boot)
     if (rows.length === 0) return null
     const times = rows.times
     const distinct = this.doublesOf(rows.length)
@@ -92,24 +102,25 @@ export class HeadReader {
     return { rows: last + 1, times: distinct.subarray(0, last + 1), columns }
   }
 
-  /** The times of a group's oldest and newest row, or null when it has none. */
-  span(group: number): { firstUs: number; lastUs: number } | null {
+  /** The times of a group's oldest and newest row (of a boot, unless that is null), or null when it has none. */
+  span(group: number, boot: number | null): { firstUs: number; lastUs: number } | null {
     if (!this.has(group)) return null
     let firstUs = Number.POSITIVE_INFINITY
     let lastUs = Number.NEGATIVE_INFINITY
     for (let at = this.newest[group]!; at !== 0; at = this.previous(at)) {
+      if (!this.isOf(at, boot)) continue
       const time = this.time(at)
       if (time < firstUs) firstUs = time
       if (time > lastUs) lastUs = time
     }
-    return { firstUs, lastUs }
+    return firstUs <= lastUs ? { firstUs, lastUs } : null
   }
 
-  /** The starts of the buckets in which a group has rows, ascending. */
-  buckets(group: number, spanUs: number): number[] {
+  /** The starts of the buckets in which a group has rows (of a boot, unless that is null), ascending. */
+  buckets(group: number, spanUs: number, boot: number | null): number[] {
     const found = new Set<number>()
     for (let at = this.newest[group]!; at !== 0; at = this.previous(at))
-      found.add(bucketOf(this.time(at), spanUs))
+      if (this.isOf(at, boot)) found.add(bucketOf(this.time(at), spanUs))
     return [...found].sort((a, b) => a - b)
   }
 
@@ -151,7 +162,7 @@ export class HeadReader {
   }
 
   /** Addresses and times of a group's rows in the span, by time, equal times in order of arrival. */
-  private collect(group: number, fromUs: number, toUs: number): RowList {
+  private collect(group: number, fromUs: number, toUs: number, boot: number | null): RowList {
     let count = 0
     let sorted = true
     let after = Number.POSITIVE_INFINITY
@@ -160,7 +171,7 @@ export class HeadReader {
     for (let at = newest; at !== 0; at = this.previous(at)) {
       const time = this.time(at)
       if (time < fromUs && inOrder) break
-      if (time < fromUs || time > toUs) continue
+      if (time < fromUs || time > toUs || !this.isOf(at, boot)) continue
       if (time > after) sorted = false
       after = time
       count++
@@ -170,7 +181,7 @@ export class HeadReader {
     let i = count
     for (let at = newest; i > 0; at = this.previous(at)) {
       const time = this.time(at)
-      if (time < fromUs || time > toUs) continue
+      if (time < fromUs || time > toUs || !this.isOf(at, boot)) continue
       addresses[--i] = at
       times[i] = time
     }
@@ -291,6 +302,11 @@ export class HeadReader {
   private bytesOf(n: number): Uint8Array {
     if (this.scratch === null) return new Uint8Array(n)
     return new Uint8Array(...this.scratch.take(n), n).fill(0)
+  }
+
+  private isOf(address: number, boot: number | null): boolean {
+    if (boot === null) return true
+    return this.shapes[this.words[address >>> PAGE_WORDS_LOG2]![wordOf(address) * 2 + 3]!]!.boot === boot
   }
 
   private previous(address: number): number {

@@ -10,8 +10,9 @@
 // Why arrival order: an append is a handful of stores, whatever the number of series, and the cost of
 // sorting is paid once by the worker that flushes. 11 bytes a sample for five fields, 24 for one.
 //
-// Invariants: a row is not reachable before end(); pages are never moved or reused; the text of a value is
-// never changed. Not here: limits on memory (store.ts), reading rows as columns (head-read.ts).
+// Invariants: a row is not reachable before end(); a page that a view has is never changed where it has rows
+// (head-move.ts changes copies); the text of a value is never changed.
+// Not here: limits on memory (store.ts), reading rows as columns (head-read.ts).
 import { assert } from '../base/assert.ts'
 import { VarveError } from '../base/errors.ts'
 import type { Shape } from './shape.ts'
@@ -60,6 +61,15 @@ export interface HeadView {
   readonly disorder: Uint8Array
   /** For each group id, the latest time of its rows, in us; -Infinity for none. */
   readonly latest: Float64Array
+  /** Boots of its rows whose times are not known (boots.ts), ascending. */
+  readonly boots: readonly number[]
+}
+
+/** What a head has of a boot whose times are not known. */
+export interface BootRows {
+  samples: number
+  fromUs: number
+  toUs: number
 }
 
 export class Head {
@@ -77,6 +87,7 @@ export class Head {
   samples = 0
   timeMinUs = Number.POSITIVE_INFINITY
   timeMaxUs = Number.NEGATIVE_INFINITY
+  readonly boots = new Map<number, BootRows>()
 
   /** The page and index where the open row's slots begin: slots[at + i] is field i. */
   slots: Float64Array = new Float64Array(0)
@@ -87,8 +98,7 @@ export class Head {
   private textFill = TEXT_PAGE_BYTES
   private openTime = 0
   private openShape = -1
-  private openGroup = 0
-  private openFields = 0
+  private open: Shape | null = null
   private readonly recent = new Uint32Array(RECENT_TEXTS * 2)
   private readonly pool: PagePool
 
@@ -102,8 +112,7 @@ export class Head {
     if (this.fill + ROW_WORDS + fields > PAGE_WORDS) this.addPage(fields)
     this.openTime = timeUs
     this.openShape = id
-    this.openGroup = shape.group
-    this.openFields = fields
+    this.open = shape
     this.at = this.fill + ROW_WORDS
   }
 
@@ -131,23 +140,54 @@ export class Head {
 
   /** Makes the open row the newest of its group. */
   end(): void {
-    const group = this.openGroup
+    const shape = this.open!
+    const { group } = shape
+    const fields = shape.template.fields.length
     if (group >= this.newest.length) this.growGroups(group)
     const at = this.fill
-    const time = this.openTime
-    this.slots[at] = time
-    const previous = this.newest[group]!
-    if (time > this.latest[group]!) this.latest[group] = time
-    else this.disorder[group] = 1
-    this.links[at * 2 + 2] = previous
+    this.slots[at] = this.openTime
+    this.links[at * 2 + 2] = this.newest[group]!
     this.links[at * 2 + 3] = this.openShape
     this.newest[group] = this.base + at
-    this.fill = at + ROW_WORDS + this.openFields
+    this.fill = at + ROW_WORDS + fields
     this.used[this.used.length - 1] = this.fill
     this.rows++
-    this.samples += this.openFields
+    this.samples += fields
+    this.noteTime(shape, this.openTime)
+  }
+
+  /** What the head knows of times learns of one more row. */
+  noteTime(shape: Shape, time: number): void {
+    const { group, boot } = shape
+    if (time > this.latest[group]!) this.latest[group] = time
+    else this.disorder[group] = 1
     if (time < this.timeMinUs) this.timeMinUs = time
     if (time > this.timeMaxUs) this.timeMaxUs = time
+    if (boot !== 0) this.noteBoot(boot, shape.template.fields.length, time)
+  }
+
+  /** What the head knows of times is worked out anew: noteTime() follows for every row. */
+  forgetTimes(): void {
+    this.latest.fill(Number.NEGATIVE_INFINITY)
+    this.disorder.fill(0)
+    this.timeMinUs = Number.POSITIVE_INFINITY
+    this.timeMaxUs = Number.NEGATIVE_INFINITY
+    this.boots.clear()
+  }
+
+  /** Goes on with a copy of a page; returns the page. */
+  copyPage(page: number): SharedArrayBuffer {
+    const before = this.pages[page]!
+    const copy = this.pool.take()
+    new Float64Array(copy).set(this.doubles[page]!)
+    this.pages[page] = copy
+    this.doubles[page] = new Float64Array(copy)
+    this.words[page] = new Uint32Array(copy)
+    if (page === this.pages.length - 1) {
+      this.slots = this.doubles[page]!
+      this.links = this.words[page]!
+    }
+    return before
   }
 
   /** The time of a group's newest row, in us; 0 when it has none. */
@@ -184,7 +224,18 @@ export class Head {
       textPages: [...this.textPages],
       newest: this.newest.slice(),
       disorder: this.disorder.slice(),
-      latest: this.latest.slice()
+      latest: this.latest.slice(),
+      boots: [...this.boots.keys()].sort((a, b) => a - b)
+    }
+  }
+
+  private noteBoot(boot: number, samples: number, time: number): void {
+    const known = this.boots.get(boot)
+    if (known === undefined) this.boots.set(boot, { samples, fromUs: time, toUs: time })
+    else {
+      known.samples += samples
+      known.fromUs = Math.min(known.fromUs, time)
+      known.toUs = Math.max(known.toUs, time)
     }
   }
 

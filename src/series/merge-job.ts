@@ -2,7 +2,8 @@
 //
 // Invariants: the output holds exactly what a reader sees in the inputs; the inputs stay live until the
 // output is in the manifest. A damaged input ends the job with its error: merging would make the loss
-// final, and the file may still be repaired by hand.
+// final, and the file may still be repaired by hand. Inputs are read as they are stored, without the
+// correction of a boot (boots.ts), and the output is of their boot.
 // Not here: choosing (merge-plan.ts), making it live (store.ts).
 import type { CorruptionError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
@@ -31,7 +32,7 @@ export async function mergeSegments(
         throw error
       }
     )
-    const { class: name, bucketUs, spanUs } = inputs[0]!
+    const { class: name, bucketUs, spanUs, boot } = inputs[0]!
     const ascending = [...new Set(inputs.flatMap(info => [...cache.index(info).groups]))].sort(
       (a, b) => a - b
     )
@@ -42,7 +43,7 @@ export async function mergeSegments(
     }
     const level = 1 + Math.max(...inputs.map(info => info.level))
     const order = inputs.at(-1)!.order
-    const target = { id, order, class: name, bucketUs, spanUs, cause: 'merge', level } as const
+    const target = { id, order, class: name, bucketUs, spanUs, cause: 'merge', level, boot } as const
     return await writeSegment(disk, catalog, target, groups())
   } finally {
     cache.close()

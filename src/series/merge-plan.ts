@@ -6,7 +6,8 @@
 // bucket itself: merged, its samples take the bytes a sample that its best segment reaches.
 //
 // Invariants:
-//  - a job never mixes classes or buckets: an expired bucket must stay droppable whole;
+//  - a job never mixes classes or buckets: an expired bucket must stay droppable whole; nor boots (boots.ts),
+//    whose times are corrected apart: what was stored is merged, whether it is corrected yet or not;
 //  - a job takes segments that are neighbours in order, so that "the later write wins" still holds;
 //  - an open bucket is left alone until it has segmentsMax segments.
 // Not here: dropping (retention.ts), doing (merge-job.ts).
@@ -63,7 +64,7 @@ export function planMerge(
 function byBucket(segments: Iterable<SegmentInfo>): Map<string, SegmentInfo[]> {
   const buckets = new Map<string, SegmentInfo[]>()
   for (const segment of segments) {
-    const key = `${segment.class}:${segment.bucketUs}`
+    const key = `${segment.class}:${segment.bucketUs}:${segment.boot}`
     const bucket = buckets.get(key)
     if (bucket === undefined) buckets.set(key, [segment])
     else bucket.push(segment)

@@ -6,7 +6,7 @@
 // the head; a damaged chunk costs its own samples only and is reported, everything else is read.
 // Not here: which segments are live (engine/manifest), evaluation (query).
 import { CorruptionError } from '../base/errors.ts'
-import type { SegmentInfo } from '../engine/manifest.ts'
+import type { LiveSegment } from './boots.ts'
 import { type Catalog, type Group, seriesName } from './catalog.ts'
 import type { ChunkView } from './chunk-view.ts'
 import type { HeadReader } from './head-read.ts'
@@ -25,7 +25,7 @@ import type { Last, Order, SeriesSource, Summary, SummaryColumn, TierSource } fr
 export interface Snapshot {
   readonly catalog: Catalog
   /** Live segments of series, of the classes to be read. */
-  readonly segments: readonly SegmentInfo[]
+  readonly segments: readonly LiveSegment[]
   /** Heads, the older first. */
   readonly heads: readonly HeadReader[]
   /** Coarser forms of the same series, the coarsest first; none when left out. */
@@ -49,10 +49,10 @@ interface Piece {
 export class SeriesReader implements SeriesSource {
   private readonly snapshot: Snapshot
   private readonly cache: SegmentCache
-  private readonly segments: readonly SegmentInfo[]
+  private readonly segments: readonly LiveSegment[]
   private readonly onCorruption: (error: CorruptionError) => void
   /** The segments with their ranks, the newest end first. */
-  private byEnd: { info: SegmentInfo; rank: number }[] | null = null
+  private byEnd: { info: LiveSegment; rank: number }[] | null = null
   /** Segments whose index cannot be read, and damaged places that were told. */
   private readonly unreadable = new Set<number>()
   private readonly told = new Set<string>()
@@ -166,7 +166,7 @@ export class SeriesReader implements SeriesSource {
     this.cache.release()
   }
 
-  private lastOfSegment(info: SegmentInfo, rank: number, group: number, toUs: number, newest: Newest): void {
+  private lastOfSegment(info: LiveSegment, rank: number, group: number, toUs: number, newest: Newest): void {
     for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
       if (newest.isSettled(Math.min(place.lastUs, toUs))) return
       this.guard(info, segment => {
@@ -180,7 +180,7 @@ export class SeriesReader implements SeriesSource {
   }
 
   /** The places of a group in a segment; none when its index is damaged. */
-  private chunks(info: SegmentInfo, group: number, fromUs: number, toUs: number): ChunkPlace[] {
+  private chunks(info: LiveSegment, group: number, fromUs: number, toUs: number): ChunkPlace[] {
     if (this.unreadable.has(info.id)) return []
     try {
       return this.cache.index(info).chunks(group, fromUs, toUs)
@@ -224,7 +224,7 @@ export class SeriesReader implements SeriesSource {
   }
 
   /** Damage costs what it hit, never the query. */
-  private guard<T>(info: SegmentInfo, read: (segment: SeriesSegment) => T): T | null {
+  private guard<T>(info: LiveSegment, read: (segment: SeriesSegment) => T): T | null {
     try {
       return read(this.cache.open(info))
     } catch (error) {

@@ -2,26 +2,30 @@
 // whole bucket is older than its class is kept; past a bound on size the oldest bucket of the class with
 // the most to spare goes first, where "spare" is its age over how long the class is kept.
 //
+// Samples of a boot whose clock was never known (boots.ts) age from the moment when a later boot knew the time:
+// their own times may be long before it.
+//
 // Invariants: whole segments only, nothing is rewritten; the bucket that is being written is never chosen
 // for its size. Not here: deleting files (store.ts), free space of the disk (the daemon's disk guard).
-import type { SegmentInfo } from '../engine/manifest.ts'
+import type { LiveSegment } from './boots.ts'
 
 /** How long a class is kept, in us, by name; a class that is not listed is kept. */
 export type KeepTimes = ReadonlyMap<string, number>
 
 /** Ids of segments whose bucket ended longer ago than their class is kept. */
-export function expired(segments: Iterable<SegmentInfo>, keep: KeepTimes, nowUs: number): number[] {
+export function expired(segments: Iterable<LiveSegment>, keep: KeepTimes, nowUs: number): number[] {
   const ids: number[] = []
   for (const segment of segments) {
     const keepUs = keep.get(segment.class)
-    if (keepUs !== undefined && segment.bucketUs + segment.spanUs + keepUs <= nowUs) ids.push(segment.id)
+    const endUs = Math.max(segment.bucketUs + segment.spanUs, segment.notBeforeUs ?? 0)
+    if (keepUs !== undefined && endUs + keepUs <= nowUs) ids.push(segment.id)
   }
   return ids
 }
 
 /** Ids of the segments to drop so that all together take at most bytesMax. */
 export function overSize(
-  segments: Iterable<SegmentInfo>,
+  segments: Iterable<LiveSegment>,
   keep: KeepTimes,
   bytesMax: number,
   nowUs: number
@@ -30,7 +34,7 @@ export function overSize(
   let bytes = all.reduce((sum, segment) => sum + segment.bytes, 0)
   const ids: number[] = []
   const closed = all.filter(segment => segment.bucketUs + segment.spanUs <= nowUs)
-  const spent = (segment: SegmentInfo) =>
+  const spent = (segment: LiveSegment) =>
     (nowUs - segment.bucketUs) / (keep.get(segment.class) ?? YEARS_100_US)
   closed.sort((a, b) => spent(b) - spent(a) || a.bucketUs - b.bucketUs || a.id - b.id)
   for (let i = 0; i < closed.length && bytes > bytesMax; i++) {

@@ -95,8 +95,9 @@ export class SeriesSegmentWriter {
    * Writes names, index and footer; the file is durable when this resolves.
    * @param order  its place among the writes of its bucket
    * @param level  how often its content was merged
+   * @param boot   whose clock was not known when it stamped the times (boots.ts); 0: they are known
    */
-  async finish(order: number, level: number): Promise<SegmentInfo> {
+  async finish(order: number, level: number, boot: number): Promise<SegmentInfo> {
     assert(this.groups > 0, 'a segment holds something')
     this.closeBlock()
     for (const { id, places } of this.pending) this.builder.group(id, places)
@@ -108,7 +109,7 @@ export class SeriesSegmentWriter {
     footer.varint(this.chunks)
     for (const value of [index.offset, index.length, names.offset, names.length]) footer.varint(value)
     const { timeMinUs, timeMaxUs, samples } = this
-    return this.file.finish(footer.written(), { order, level, timeMinUs, timeMaxUs, samples })
+    return this.file.finish(footer.written(), { order, level, timeMinUs, timeMaxUs, samples, boot })
   }
 
   private chunk(run: Run): PlaceUnderWay {

@@ -2,13 +2,15 @@
 // outlive their files, so that a query learns which segments have nothing of a group without opening them.
 // Queries come back to the same newest segments, so the least recently used go first.
 //
+// A segment that is to be read at other times than before (boots.ts) is opened anew.
+//
 // Invariants: never more than filesMax files are open, whatever one query reads, so hold no segment across
 // two calls of open(); indexes go between queries only (release()), since a query that walks groups asks
 // for each of them again and again. Not here: keeping a dropped file until nobody reads it (the daemon's
 // segment pins).
 import type { Disk } from '../disk/disk.ts'
 import { segmentPath } from '../engine/file-names.ts'
-import type { SegmentInfo } from '../engine/manifest.ts'
+import type { LiveSegment } from './boots.ts'
 import type { SegmentIndex } from './segment-index.ts'
 import { SeriesSegment } from './segment-open.ts'
 
@@ -23,7 +25,7 @@ export class SegmentCache {
   private readonly limits: SegmentCacheLimits
   /** Both in order of last use, the oldest first. */
   private readonly segments = new Map<number, SeriesSegment>()
-  private readonly indexes = new Map<number, SegmentIndex>()
+  private readonly indexes = new Map<number, { index: SegmentIndex; shiftUs: number }>()
   /** Indexes used by the running query. */
   private readonly touched = new Set<number>()
   /** Files opened and indexes decoded so far. */
@@ -35,30 +37,35 @@ export class SegmentCache {
   }
 
   /** @throws {CorruptionError} naming the file; VARVE_NOT_FOUND when it is not there */
-  open(info: SegmentInfo): SeriesSegment {
-    const known = this.segments.get(info.id)
+  open(info: LiveSegment): SeriesSegment {
+    const { id, shiftUs = 0 } = info
+    const known = this.segments.get(id)
     if (known !== undefined) {
-      this.segments.delete(info.id)
-      this.segments.set(info.id, known)
-      return known
+      this.segments.delete(id)
+      if (known.shiftUs === shiftUs) {
+        this.segments.set(id, known)
+        return known
+      }
+      known.close()
     }
     this.closeOldest(this.limits.filesMax - 1)
-    const segment = new SeriesSegment(this.disk, segmentPath(info.id))
+    const segment = new SeriesSegment(this.disk, segmentPath(id), shiftUs)
     this.counts.opened++
-    this.segments.set(info.id, segment)
+    this.segments.set(id, segment)
     return segment
   }
 
   /** Where the chunks of a segment lie. @throws what open() throws */
-  index(info: SegmentInfo): SegmentIndex {
-    let index = this.indexes.get(info.id)
-    if (index === undefined) {
-      index = this.open(info).readIndex()
+  index(info: LiveSegment): SegmentIndex {
+    const { id, shiftUs = 0 } = info
+    let known = this.indexes.get(id)
+    if (known?.shiftUs !== shiftUs) {
+      known = { index: this.open(info).readIndex(), shiftUs }
       this.counts.decoded++
-      this.indexes.set(info.id, index)
+      this.indexes.set(id, known)
     }
-    this.touched.add(info.id)
-    return index
+    this.touched.add(id)
+    return known.index
   }
 
   /** Between queries: forgets the indexes that are over the bound. */
@@ -71,7 +78,7 @@ export class SegmentCache {
     }
     this.touched.clear()
     let bytes = 0
-    for (const [id, index] of [...this.indexes].reverse()) {
+    for (const [id, { index }] of [...this.indexes].reverse()) {
       bytes += index.bytes
       if (bytes > this.limits.indexBytesMax) this.indexes.delete(id)
     }

@@ -65,8 +65,11 @@ export class SegmentIndex {
   private readonly places: Float64Array
   private readonly parts: Uint32Array
 
-  /** @throws {VarveError} VARVE_INDEX or VARVE_TRUNCATED when the bytes are not an index */
-  constructor(from: ByteReader, groups: number, chunks: number) {
+  /**
+   * @param shiftUs  added to all times (boots.ts)
+   * @throws {VarveError} VARVE_INDEX or VARVE_TRUNCATED when the bytes are not an index
+   */
+  constructor(from: ByteReader, groups: number, chunks: number, shiftUs = 0) {
     this.groups = new Uint32Array(groups)
     this.starts = new Uint32Array(groups + 1)
     this.places = new Float64Array(chunks * 3)
@@ -95,8 +98,8 @@ export class SegmentIndex {
         const firstUs = lastUs + from.signed()
         lastUs = firstUs + from.varint()
         this.places[next * 3] = block
-        this.places[next * 3 + 1] = firstUs
-        this.places[next * 3 + 2] = lastUs
+        this.places[next * 3 + 1] = firstUs + shiftUs
+        this.places[next * 3 + 2] = lastUs + shiftUs
       }
       this.starts[g + 1] = next
     }

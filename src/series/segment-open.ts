@@ -2,7 +2,8 @@
 // is in segment-build.ts. Used by queries, merging, rollups and `varve check`; never on the main thread.
 //
 // Invariants: every byte handed out was checked by the container; what cannot be decoded although its
-// checksum holds is a CorruptionError too, with file and offset.
+// checksum holds is a CorruptionError too, with file and offset; a segment of a boot whose clock was corrected
+// afterwards shows corrected times everywhere (boots.ts).
 // Not here: merging several segments and the head (reader.ts).
 import { zstdDecompressSync } from 'node:zlib'
 import { AssertionError } from '../base/assert.ts'
@@ -30,6 +31,8 @@ export class SeriesSegment {
   readonly path: string
   readonly groups: number
   readonly chunks: number
+  /** Added to the times that are stored, us. */
+  readonly shiftUs: number
   private readonly file: SegmentReader
   private readonly indexAt: BlockPlace
   private readonly namesAt: BlockPlace
@@ -38,8 +41,9 @@ export class SeriesSegment {
   private blockAt = -1
 
   /** @throws {CorruptionError} when header, footer or trailer are damaged; {FormatError} when newer */
-  constructor(disk: Disk, path: string) {
+  constructor(disk: Disk, path: string, shiftUs = 0) {
     this.path = path
+    this.shiftUs = shiftUs
     this.file = SegmentReader.open(disk, path)
     const from = new ByteReader(this.file.footer)
     const version = from.u8()
@@ -53,7 +57,8 @@ export class SeriesSegment {
   /** Where the chunks of all groups lie, read and checked; keep it, it does not need the file any more. */
   readIndex(): SegmentIndex {
     const bytes = this.inflate(this.indexAt)
-    return this.decode(this.indexAt, () => new SegmentIndex(new ByteReader(bytes), this.groups, this.chunks))
+    const { groups, chunks, shiftUs } = this
+    return this.decode(this.indexAt, () => new SegmentIndex(new ByteReader(bytes), groups, chunks, shiftUs))
   }
 
   /** The groups of this segment by name: what makes it readable alone. */
@@ -97,7 +102,7 @@ export class SeriesSegment {
       if (place.at + place.length > this.block.length) {
         throw new VarveError('VARVE_INDEX', `chunk at ${place.at} of ${place.length} bytes leaves its block`)
       }
-      return read(new ChunkView(this.block, place.at, place.at + place.length))
+      return read(new ChunkView(this.block, place.at, place.at + place.length, this.shiftUs))
     })
   }
 

@@ -2,12 +2,15 @@
 // names its shape, and so needs no field names, presence bits or kinds of its own. Shapes live as long as
 // the process; the WAL writes them out where it first uses them, a worker is told of new ones.
 //
+// A shape says too which boot stamped its rows while the clock was not known (boots.ts): so a row whose time
+// may still be corrected is told from the others without a byte of its own.
+//
 // A device that sends every subset of its fields in every order would make shapes without end, so a group
-// may have shapesPerGroupMax of them; shapes of one field are not counted, since they are few by nature.
+// may have shapesPerGroupMax of them; shapes of one field are not counted, since they are few by nature, nor
+// are those of a boot, since each is the twin of one that is.
 // Past the limit a message is written as rows of one field each: bulkier, and never refused.
 // Not here: the group and field ids (catalog.ts), the rows (head.ts).
 import { assert } from '../base/assert.ts'
-import type { Kind } from './sample.ts'
 
 const shapesPerGroupMax = 256
 
@@ -22,6 +25,8 @@ export interface Template {
 
 export interface Shape {
   readonly group: number
+  /** The boot whose clock was not known when it stamped the times; 0: the times are known. */
+  readonly boot: number
   readonly template: Template
 }
 
@@ -37,18 +42,19 @@ export class Shapes {
   intern(
     group: number,
     fields: ArrayLike<number>,
-    kinds: ArrayLike<Kind>,
-    perGroupMax = shapesPerGroupMax
+    kinds: ArrayLike<number>,
+    perGroupMax = shapesPerGroupMax,
+    boot = 0
   ): number {
     assert(fields.length > 0 && fields.length === kinds.length, 'a shape has a kind for each of its fields')
     let key = ''
     for (let i = 0; i < fields.length; i++) key += `${fields[i]}.${kinds[i]},`
     let template = this.templates.get(key)
     if (template !== undefined) {
-      const known = this.find(group, template)
+      const known = this.find(group, template, boot)
       if (known >= 0) return known
     }
-    if (fields.length > 1) {
+    if (fields.length > 1 && boot === 0) {
       const count = (this.perGroup[group] ?? 0) + 1
       if (count > perGroupMax) return NO_SHAPE
       this.perGroup[group] = count
@@ -57,17 +63,27 @@ export class Shapes {
       template = { fields: Uint16Array.from(fields), kinds: Uint8Array.from(kinds) }
       this.templates.set(key, template)
     }
-    return this.add(group, template)
+    return this.add(group, template, boot)
   }
 
-  private find(group: number, template: Template): number {
+  /** The shape with the same fields whose times are of another boot, or known (0). */
+  twin(id: number, boot: number): number {
+    const { group, template } = this.all[id]!
+    return this.intern(group, template.fields, template.kinds, Number.POSITIVE_INFINITY, boot)
+  }
+
+  private find(group: number, template: Template, boot: number): number {
     let id = (this.newest[group] ?? 0) - 1
-    while (id >= 0 && this.all[id]!.template !== template) id = this.before[id]! - 1
+    while (id >= 0) {
+      const shape = this.all[id]!
+      if (shape.template === template && shape.boot === boot) break
+      id = this.before[id]! - 1
+    }
     return id
   }
 
-  private add(group: number, template: Template): number {
-    const id = this.all.push({ group, template }) - 1
+  private add(group: number, template: Template, boot: number): number {
+    const id = this.all.push({ group, boot, template }) - 1
     if (group >= this.newest.length) this.newest = grown(this.newest, group + 1)
     if (id >= this.before.length) this.before = grown(this.before, id + 1)
     this.before[id] = this.newest[group]!

@@ -3,67 +3,33 @@
 // worker, or inline on a simulated disk.
 //
 // The life of a head: rows are appended and drained into WAL groups. When it is large enough, or the WAL
-// runs short of files, the WAL begins a new file and the head is sealed: the rows that follow go to a new
-// head. A job writes the sealed head as segments, the catalog file takes the new definitions, and one
-// manifest edit makes the segments live and moves the checkpoint past the old files. Only then is the
-// sealed head let go. Rows that were appended while the WAL changed files are in the sealed head, and are
-// drained into the new file: after a crash they may be replayed although a segment has them, which changes
-// nothing, since the same value is written again.
+// runs short of files, it is flushed (flush-cycle.ts), and the rows that follow go to a new head.
 //
-// Invariants: at most one head is sealed; a row is in exactly one of head, sealed head and segments for
-// every reader; definitions are durable before a segment or checkpoint that needs them.
-// Not here: when to merge or drop (daemon's scheduler), reading (reader.ts), the bytes (wal-rows.ts).
+// Invariants: a row is in exactly one of head, sealed head and segments for every reader; rows of a boot whose
+// clock was corrected are at their corrected times for every reader (boots.ts).
+// Not here: when to merge or drop (daemon's scheduler), reading (reader.ts), the bytes (wal-rows.ts), the
+// catalog file (catalog-file.ts).
 import { assert } from '../base/assert.ts'
-import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { ByteWriter } from '../base/bytes.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import type { RecordFile } from '../engine/record-file.ts'
 import type { WalOwner } from '../engine/wal.ts'
+import { BootRowShapes } from './boot-rows.ts'
+import { Boots, type LiveSegment } from './boots.ts'
 import type { RetentionClass } from './bucket.ts'
 import { Catalog, type CatalogCursor, type CatalogLimits } from './catalog.ts'
+import { CatalogFile } from './catalog-file.ts'
 import { FAMILY_SERIES } from './family.ts'
+import { FlushCycle, type FlushReport, type SeriesJobs, type SeriesStorage } from './flush-cycle.ts'
 import type { ClassTable } from './flush-job.ts'
-import { Head, type HeadView, PagePool } from './head.ts'
+import type { HeadView } from './head.ts'
+import { type DrainedHead, Heads, hasRows } from './heads.ts'
 import type { Labels } from './label.ts'
 import { type Kind, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import { Shapes } from './shape.ts'
-import { type RowCursor, RowEncoder } from './wal-rows.ts'
+import { RowEncoder } from './wal-rows.ts'
 import { RowDecoder, type RowSink } from './wal-rows-read.ts'
-
-/** The kind of the catalog file's records: definitions (catalog.ts). */
-const CATALOG_RECORD = 1
-
-/** The note of the manifest that says how much the catalog file holds at least: varint groups | varint series. */
-export const EXTENT_NOTE = 'series.catalog'
-
-/** @throws {VarveError} VARVE_TRUNCATED */
-export function readExtent(note: Uint8Array | undefined): CatalogCursor {
-  if (note === undefined) return { groups: 0, series: 0 }
-  const from = new ByteReader(note)
-  return { groups: from.varint(), series: from.varint() }
-}
-
-/** What a flush or a merge runs on: a worker, or the same thread in tests. */
-export interface SeriesJobs {
-  /** Writes a sealed head as segments, none of which is live yet. */
-  flush(head: HeadView, classes: ClassTable): Promise<SegmentInfo[]>
-}
-
-/** What makes a flush live. */
-export interface FlushEdit {
-  readonly add: SegmentInfo[]
-  readonly checkpoint: { kind: number; walFile: number }
-  readonly notes: readonly [key: string, value: Uint8Array][]
-}
-
-/** The parts of the engine that the store uses. */
-export interface SeriesStorage {
-  /** Ends the WAL file; resolves with the next one's number: what was drained before is in files below it. */
-  rotate(): Promise<number>
-  /** One durable edit of the manifest. */
-  commit(edit: FlushEdit): Promise<void>
-  readonly pendingGroup: number
-}
 
 export interface StoreOptions {
   readonly limits: CatalogLimits
@@ -83,15 +49,10 @@ export interface StoreOptions {
   onCorruption(error: CorruptionError | VarveError): void
 }
 
-/** What a flush did. */
-export interface FlushReport {
-  readonly segments: readonly SegmentInfo[]
-  readonly samples: number
-}
-
 export class SeriesStore implements WalOwner {
   readonly kind = FAMILY_SERIES
   readonly catalog: Catalog
+  readonly definitions: CatalogFile
   readonly shapes = new Shapes()
   /** Rows before this time are reported to onLate; set by rollups. */
   lateBeforeUs = 0
@@ -100,69 +61,56 @@ export class SeriesStore implements WalOwner {
   private readonly options: StoreOptions
   private readonly encoder = new RowEncoder()
   private readonly decoder = new RowDecoder()
-  private readonly definitions = new ByteWriter()
+  private readonly out = new ByteWriter()
   private readonly inWal: CatalogCursor = { groups: 0, series: 0 }
-  private readonly inFile: CatalogCursor = { groups: 0, series: 0 }
-  private readonly pool = new PagePool()
-  private head = new Head(this.pool)
-  private cursor: RowCursor = { page: 0, word: 0 }
-  private sealed: { head: Head; cursor: RowCursor; walFile: number } | null = null
+  private readonly heads: Heads
+  private readonly bootShapes = new BootRowShapes(this.shapes)
+  private known = new Boots()
   private classOf = new Uint16Array(1024)
   private freshDue = true
   private fullReported = false
   private refusal: VarveError | null = null
   /** Samples of earlier heads; those that were replayed count below zero. */
   private samplesSealed = 0
-  private flushing: Promise<FlushReport | null> | null = null
   private storage: SeriesStorage | null = null
-  private catalogFile: RecordFile | null = null
-  private jobs: SeriesJobs | null = null
+  private flushes: FlushCycle | null = null
 
   constructor(options: StoreOptions) {
     assert(options.headBytesMax > options.flushBytes, 'a head may be larger than what starts a flush')
     this.options = options
     this.flushBytes = options.flushBytes
     this.catalog = new Catalog(options.limits)
-  }
-
-  /**
-   * Takes a record of the catalog file; call for all of them before the WAL is replayed.
-   * @throws {VarveError} VARVE_CATALOG when the record is not definitions
-   */
-  define(record: Uint8Array): void {
-    this.catalog.replay(new ByteReader(record))
-    this.inFile.groups = this.catalog.groupCount
-    this.inFile.series = this.catalog.seriesCount
-  }
-
-  /** How much the records of the catalog file defined. */
-  get definedInFile(): CatalogCursor {
-    return { ...this.inFile }
-  }
-
-  /** Replaces the catalog file by all definitions there are. @throws as Disk */
-  async rewriteCatalog(file: RecordFile): Promise<void> {
-    const cursor = { groups: 0, series: 0 }
-    const out = new ByteWriter()
-    this.catalog.encode(cursor, out)
-    await file.rewrite([{ kind: CATALOG_RECORD, payload: out.written() }])
-    Object.assign(this.inFile, cursor)
+    this.definitions = new CatalogFile(this.catalog)
+    this.heads = new Heads(options.afterReaders)
   }
 
   /** Joins the store to what it writes to; call once the WAL has been replayed. */
   start(storage: SeriesStorage, catalogFile: RecordFile, jobs: SeriesJobs): void {
-    this.catalogFile = catalogFile
     this.storage = storage
-    this.jobs = jobs
+    const { heads, definitions } = this
+    this.flushes = new FlushCycle({
+      storage,
+      catalogFile,
+      jobs,
+      heads,
+      definitions,
+      classTable: () => this.classTable(),
+      onSealed: () => {
+        this.samplesSealed += heads.sealed!.head.samples
+        this.freshDue = true
+      },
+      onEnd: () => {
+        this.fullReported = false
+        this.checkFull()
+      }
+    })
     for (let id = 0; id < this.catalog.groupCount; id++) this.classify(id, this.catalog.at(id).fields)
-    this.samplesSealed = -this.head.samples
+    this.samplesSealed = -this.heads.samples
     // Every row that was replayed lies in the WAL already.
-    this.cursor = endOf(this.head)
+    this.heads.drained()
     this.inWal.groups = this.catalog.groupCount
     this.inWal.series = this.catalog.seriesCount
-    this.head.eachRow((shape, timeUs) => {
-      if (timeUs < this.lateBeforeUs) this.options.onLate(this.shapes.all[shape]!.group, timeUs)
-    }, this.shapes.all)
+    this.tellLate()
     this.checkFull()
   }
 
@@ -183,38 +131,40 @@ export class SeriesStore implements WalOwner {
 
   /**
    * Opens a row of a shape. Fill slots[at + i] or text(i), then end(); a row that is not ended never was.
+   * @param isArrival  the time is the gateway's, and so to be corrected when it was not known
    * @throws {VarveError} VARVE_TIME outside TIME_MIN_US .. TIME_MAX_US; VARVE_MEMORY when the heads are
    * full; VARVE_STORE_FAILED after a failed sync. Nothing is half-written.
    */
-  begin(shape: number, timeUs: number): void {
+  begin(shape: number, timeUs: number, isArrival = false): void {
     if (this.refusal !== null) throw this.refusal
     if (!(timeUs >= TIME_MIN_US && timeUs <= TIME_MAX_US && Number.isInteger(timeUs))) {
       throw new VarveError('VARVE_TIME', `Cannot store sample: time ${timeUs} us is not within 1970 to 2112`)
     }
-    const { group } = this.shapes.all[shape]!
-    if (timeUs < this.lateBeforeUs) this.options.onLate(group, timeUs)
-    this.head.begin(shape, this.shapes.all[shape]!, timeUs)
+    const id = isArrival && this.bootShapes.stamping !== 0 ? this.bootShapes.twin(shape) : shape
+    const row = this.shapes.all[id]!
+    if (timeUs < this.lateBeforeUs) this.options.onLate(row.group, timeUs)
+    this.heads.open.head.begin(id, row, timeUs)
   }
 
   get slots(): Float64Array {
-    return this.head.slots
+    return this.heads.open.head.slots
   }
 
   get at(): number {
-    return this.head.at
+    return this.heads.open.head.at
   }
 
   text(i: number, source: Uint8Array, start: number, end: number): void {
-    this.head.text(i, source, start, end)
+    this.heads.open.head.text(i, source, start, end)
   }
 
   end(): void {
-    this.head.end()
+    this.heads.open.head.end()
   }
 
   /** Samples appended since the start. */
   get samplesAppended(): number {
-    return this.samplesSealed + this.head.samples
+    return this.samplesSealed + this.heads.open.head.samples
   }
 
   /** The WAL group that will hold what was appended so far. */
@@ -237,19 +187,19 @@ export class SeriesStore implements WalOwner {
   drain(out: ByteWriter, fresh: boolean): void {
     this.freshDue ||= fresh
     this.checkFull()
-    if (this.sealed !== null && hasRows(this.sealed.head, this.sealed.cursor)) {
-      this.part(this.sealed.head, this.sealed.cursor, out)
+    const { open, sealed } = this.heads
+    if (sealed !== null && hasRows(sealed)) {
+      this.part(sealed, out)
       // The texts that the coder remembers lie in the head that was sealed.
       this.freshDue = true
     }
-    if (hasRows(this.head, this.cursor) || !this.catalog.isCurrent(this.inWal))
-      this.part(this.head, this.cursor, out)
+    if (hasRows(open) || !this.catalog.isCurrent(this.inWal)) this.part(open, out)
   }
 
-  private part(head: Head, cursor: RowCursor, out: ByteWriter): void {
-    this.definitions.reset()
-    this.catalog.encode(this.inWal, this.definitions)
-    this.encoder.encode(head, cursor, this.shapes.all, this.definitions.written(), this.freshDue, out)
+  private part({ head, cursor }: DrainedHead, out: ByteWriter): void {
+    this.out.reset()
+    this.catalog.encode(this.inWal, this.out)
+    this.encoder.encode(head, cursor, this.shapes.all, this.out.written(), this.freshDue, out)
     this.freshDue = false
   }
 
@@ -271,53 +221,101 @@ export class SeriesStore implements WalOwner {
   /** Puts replayed rows into the head. Limits do not apply: these rows were acknowledged. */
   private readonly sink: RowSink = {
     define: from => this.catalog.replay(from),
-    shape: (group, fields, kinds) => {
+    shape: (group, boot, fields, kinds) => {
       this.catalog.standIn(group, Math.max(...fields) + 1)
-      return this.shapes.intern(group, fields, kinds, Number.POSITIVE_INFINITY)
+      return this.shapes.intern(group, fields, kinds, Number.POSITIVE_INFINITY, boot)
     },
     begin: (shape, timeUs) => {
-      this.head.begin(shape, this.shapes.all[shape]!, timeUs)
+      this.heads.open.head.begin(shape, this.shapes.all[shape]!, timeUs)
     },
     number: (i, value) => {
-      this.head.slots[this.head.at + i] = value
+      this.slots[this.at + i] = value
     },
-    text: (i, source, start, end) => this.head.text(i, source, start, end),
-    end: () => this.head.end()
+    text: (i, source, start, end) => this.text(i, source, start, end),
+    end: () => this.end()
+  }
+
+  // Boots whose clock is not known
+
+  /** What is known of them. */
+  get boots(): Boots {
+    return this.known
+  }
+
+  /** What heads have of boots whose times are not known: samples and the times that they bear. */
+  bootRows() {
+    return this.heads.bootRows()
+  }
+
+  /** From now on what arrives is stamped by this boot, whose record is durable; 0: the time is known. */
+  stampAs(boot: number): void {
+    this.bootShapes.stampAs(boot)
+  }
+
+  /**
+   * Takes over what is durable of boots, after the replay and whenever it changed: every row that is not in a
+   * segment is at its corrected time when this returns.
+   * @returns how many samples were moved
+   */
+  correct(boots: Boots): number {
+    this.known = boots
+    const samples = this.bootShapes.move(this.heads, boots)
+    if (samples > 0) this.tellLate()
+    return samples
+  }
+
+  /** Those of the segments that are of series, as they are to be read. */
+  live(segments: Iterable<SegmentInfo>): LiveSegment[] {
+    const live: LiveSegment[] = []
+    for (const info of segments) if (info.family === this.kind) live.push(this.known.place(info))
+    return live
+  }
+
+  private tellLate(): void {
+    if (!(this.heads.timeMinUs < this.lateBeforeUs)) return
+    this.heads.eachRow((shape, timeUs) => {
+      if (timeUs < this.lateBeforeUs) this.options.onLate(this.shapes.all[shape]!.group, timeUs)
+    }, this.shapes.all)
   }
 
   // Flushing
 
   /** Heads for a reader, the older first; what is appended later is not seen. */
   views(): HeadView[] {
-    return this.sealed === null ? [this.head.view()] : [this.sealed.head.view(), this.head.view()]
+    return this.heads.views()
   }
 
   get headBytes(): number {
-    return this.head.bytes + (this.sealed?.head.bytes ?? 0)
+    return this.heads.bytes
   }
 
   /** Pages that earlier heads gave back and the next one will take, in bytes. */
   get pooledBytes(): number {
-    return this.pool.bytes
+    return this.heads.pooledBytes
   }
 
   /** The time of the oldest row that is in no segment, in us; Infinity when there is none. */
   get headTimeMinUs(): number {
-    return Math.min(this.head.timeMinUs, this.sealed?.head.timeMinUs ?? Number.POSITIVE_INFINITY)
+    return this.heads.timeMinUs
   }
 
-  /** The time of the newest row that a shape's group got since the last flush, in us; 0 for none. */
+  /** The time of the newest, in us; -Infinity when there is none. */
+  get headTimeMaxUs(): number {
+    return this.heads.timeMaxUs
+  }
+
+  /** The time of the newest row that a shape's group has in memory, in us; 0 for none. */
   newestTimeUs(shape: number): number {
-    return this.head.newestTimeUs(this.shapes.all[shape]!.group)
+    return this.heads.newestTimeUs(this.shapes.all[shape]!.group)
   }
 
-  /** Those of them that a flush under way leaves. */
+  /** Those of headSamples that a flush under way leaves. */
   get openSamples(): number {
-    return this.head.samples
+    return this.heads.open.head.samples
   }
 
   get headSamples(): number {
-    return this.head.samples + (this.sealed?.head.samples ?? 0)
+    return this.heads.samples
   }
 
   /**
@@ -327,76 +325,13 @@ export class SeriesStore implements WalOwner {
    * tries again
    */
   flush(): Promise<FlushReport | null> {
-    this.flushing ??= this.flushOnce().finally(() => {
-      this.flushing = null
-      this.fullReported = false
-      this.checkFull()
-    })
-    return this.flushing
+    assert(this.flushes !== null, 'the store was started')
+    return this.flushes.run()
   }
 
   /** Resolves when no flush is under way, failed or not. */
   async settled(): Promise<void> {
-    while (this.flushing !== null) await this.flushing.catch(() => {})
-  }
-
-  private async flushOnce(): Promise<FlushReport | null> {
-    assert(this.storage !== null && this.jobs !== null && this.catalogFile !== null, 'the store was started')
-    if (this.sealed === null) {
-      if (this.head.rows === 0 && (await this.passOver(this.catalogFile))) return null
-      await this.seal()
-    }
-    const { head, walFile } = this.sealed!
-    await this.saveDefinitions(this.catalogFile)
-    const segments = await this.jobs.flush(head.view(), this.classTable())
-    await this.storage.commit({
-      add: segments,
-      checkpoint: { kind: this.kind, walFile },
-      notes: [this.extent()]
-    })
-    this.sealed = null
-    this.options.afterReaders(() => this.pool.give(head.pages))
-    return { segments, samples: head.samples }
-  }
-
-  /**
-   * Nothing is in memory: moves the checkpoint alone, so that old WAL files are not kept for what is not there.
-   * False when rows came meanwhile.
-   */
-  private async passOver(file: RecordFile): Promise<boolean> {
-    const walFile = await this.storage!.rotate()
-    if (this.head.rows > 0) return false
-    await this.saveDefinitions(file)
-    await this.storage!.commit({ add: [], checkpoint: { kind: this.kind, walFile }, notes: [this.extent()] })
-    return true
-  }
-
-  private extent(): [string, Uint8Array] {
-    this.definitions.reset()
-    this.definitions.varint(this.inFile.groups)
-    this.definitions.varint(this.inFile.series)
-    return [EXTENT_NOTE, this.definitions.copy()]
-  }
-
-  private async saveDefinitions(file: RecordFile): Promise<void> {
-    if (file.failed) return this.rewriteCatalog(file)
-    // Of its own: after a flood of topics it is some megabytes, which are not to stay.
-    const out = new ByteWriter()
-    const cursor = { ...this.inFile }
-    this.catalog.encode(cursor, out)
-    if (out.length === 0) return
-    file.append(CATALOG_RECORD, out.written())
-    await file.sync()
-    Object.assign(this.inFile, cursor)
-  }
-
-  private async seal(): Promise<void> {
-    const walFile = await this.storage!.rotate()
-    this.sealed = { head: this.head, cursor: this.cursor, walFile }
-    this.samplesSealed += this.head.samples
-    this.head = new Head(this.pool)
-    this.cursor = { page: 0, word: 0 }
-    this.freshDue = true
+    await this.flushes?.settled()
   }
 
   /** The class of every group and the spans, for a job. */
@@ -428,18 +363,8 @@ export class SeriesStore implements WalOwner {
         `Cannot store sample: ${this.headBytes} bytes are waiting to be flushed, the limit is ${this.options.headBytesMax}; try again`
       )
     } else if (!isOver && this.refusal?.code === 'VARVE_MEMORY') this.refusal = null
-    if (this.head.bytes < this.flushBytes || this.fullReported) return
+    if (this.heads.open.head.bytes < this.flushBytes || this.fullReported) return
     this.fullReported = true
     queueMicrotask(() => this.options.onFull())
   }
-}
-
-function hasRows(head: Head, cursor: RowCursor): boolean {
-  const end = endOf(head)
-  return end.page !== cursor.page || end.word !== cursor.word
-}
-
-function endOf(head: Head): RowCursor {
-  const page = head.pages.length - 1
-  return page < 0 ? { page: 0, word: 0 } : { page, word: head.used[page]! }
 }

@@ -14,7 +14,7 @@ export interface RowSink {
   /** The definitions at the front of a section. */
   define(definitions: ByteReader): void
   /** A shape of the WAL in the terms of this process; the sink answers with its own number for it. */
-  shape(group: number, fields: readonly number[], kinds: readonly Kind[]): number
+  shape(group: number, boot: number, fields: readonly number[], kinds: readonly Kind[]): number
   begin(shape: number, timeUs: number): void
   /** Field i of the open row, a number or boolean. */
   number(i: number, value: number): void
@@ -98,6 +98,7 @@ export class RowDecoder {
 
   private introduce(sink: RowSink): number {
     const group = this.varint()
+    const boot = this.varint()
     const count = this.varint()
     if (count === 0 || count > this.end - this.at) throw this.damaged(`shape of ${count} fields`)
     const fields: number[] = []
@@ -108,7 +109,11 @@ export class RowDecoder {
       kinds.push((packed % 4) as Kind)
     }
     return (
-      this.shapes.push({ id: sink.shape(group, fields, kinds), kinds, state: this.states.take(count) }) - 1
+      this.shapes.push({
+        id: sink.shape(group, boot, fields, kinds),
+        kinds,
+        state: this.states.take(count)
+      }) - 1
     )
   }
 

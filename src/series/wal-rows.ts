@@ -8,7 +8,8 @@
 //   unit    := all differences of times of the part are multiples of so many us (1, 1000 or 1000000)
 //   row     := shape | signed (time - time of the row before) / unit | value*
 //   shape   := varint 1 + 2 * zigzag(local - (local of the row before + 1))       a shape used before
-//            | varint 0 | varint group | varint fields | (varint 4 * field + kind)*   the next local number
+//            | varint 0 | varint group | varint boot | varint fields | (varint 4 * field + kind)*
+//                                                       the next local number; boot as in shape.ts
 //   value   := number | u8 0 or 1 (boolean) | text
 //   number  := varint 1 + zigzag(mantissa - mantissa before)        same power of ten as before
 //            | 00 | u8 e | signed mantissa                           value = mantissa / 10^e, 0 <= e <= 15
@@ -17,7 +18,7 @@
 // State: per shape and field the mantissa, power and text before; initially 0, 10^0 and none. The time
 // before the first row and the local number before it (-1) start anew with `fresh` only.
 // Example: fresh, group 0 field 0 (number) at 5 s then 6 s, values 21.5 and 21.6 =
-//   01 00 c0 84 3d 02 00 00 01 00 0a 00 01 ae 03 03 02 03
+//   01 00 c0 84 3d 02 00 00 00 01 00 0a 00 01 ae 03 03 02 03
 //
 // Invariant: what decodes is bit for bit what was appended (negative zero and NaN travel as f64).
 // Not here: reading them back (wal-rows-read.ts), framing, checksums and syncs (engine/wal).
@@ -166,6 +167,7 @@ export class RowEncoder {
     this.stateOf[id] = this.states.take(fields.length)
     out.u8(0)
     out.varint(shape.group)
+    out.varint(shape.boot)
     out.varint(fields.length)
     for (let i = 0; i < fields.length; i++) out.varint(fields[i]! * 4 + kinds[i]!)
     out.ensure(20 + fields.length * 20)

@@ -24,7 +24,7 @@ async function makeDirectory(dir: string): Promise<void> {
     const header = { id, family: 1, class: 'default', bucketUs: 0, spanUs: 86_400_000_000 }
     const writer = await SegmentWriter.create(disk, segmentPath(id), 'segment', header)
     for (let i = 0; i < 10; i++) writer.block(1, new Uint8Array(50 + i).fill(id * 16 + i))
-    const facts = { order: id, timeMinUs: 0, timeMaxUs: 1, samples: 10, level: 0 }
+    const facts = { order: id, timeMinUs: 0, timeMaxUs: 1, samples: 10, level: 0, boot: 0 }
     await manifest.commit({ add: [await writer.finish(new Uint8Array(20).fill(9), facts)] })
   }
 }

@@ -12,7 +12,7 @@ import { CrashDisk } from '../kit/crash-disk.ts'
 import { FaultDisk } from '../kit/fault-disk.ts'
 import { seeds } from '../kit/seeds.ts'
 
-const FACTS = { order: 1, timeMinUs: 10, timeMaxUs: 20, samples: 3, level: 0 }
+const FACTS = { order: 1, timeMinUs: 10, timeMaxUs: 20, samples: 3, level: 0, boot: 0 }
 
 const open = (disk: CrashDisk | FaultDisk, readOnly = false): Promise<Manifest> =>
   Manifest.open({ disk, readOnly, anySalt: () => 77, onCheckpoint: () => {} })

@@ -9,7 +9,7 @@ import { FaultDisk } from '../kit/fault-disk.ts'
 import { seeds } from '../kit/seeds.ts'
 
 const HEADER = { id: 7, family: 1, class: 'default', bucketUs: 1.7e15, spanUs: 8.64e10 }
-const FACTS = { order: 1.7e15, timeMinUs: -5, timeMaxUs: 2 ** 53 - 1, samples: 12, level: 1 }
+const FACTS = { order: 1.7e15, timeMinUs: -5, timeMaxUs: 2 ** 53 - 1, samples: 12, level: 1, boot: 300 }
 const PATH = segmentPath(7)
 
 async function build(disk: CrashDisk | FaultDisk, random: Random, sizes: readonly number[]) {

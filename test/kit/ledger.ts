@@ -154,7 +154,7 @@ export class Ledger implements WalOwner {
       writer.block(1, out.written())
       await writer.room()
     }
-    const facts = { order: from, timeMinUs: from, timeMaxUs: to, samples: to - from, level: 0 }
+    const facts = { order: from, timeMinUs: from, timeMaxUs: to, samples: to - from, level: 0, boot: 0 }
     return writer.finish(new Uint8Array([1, 2, 3]), facts)
   }
 }

@@ -183,7 +183,7 @@ export class SimFiles implements SegmentFiles {
         await medium.step(() => medium.segments.set(id, { bytes: out.copy(), footer }))
         const times = { bucketUs: 0, spanUs: 0, timeMinUs: 0, timeMaxUs: 0 }
         const bytes = out.length + footer.length
-        return { id, family: KV_KIND, class: 'kv', ...times, order, level, bytes, samples: entries }
+        return { id, family: KV_KIND, class: 'kv', ...times, order, level, bytes, samples: entries, boot: 0 }
       },
       abort: () => Promise.resolve()
     }

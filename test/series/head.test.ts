@@ -18,7 +18,8 @@ function sinkInto(head: Head, shapes: Shapes): RowSink & { definitions: number }
     define(from) {
       this.definitions += from.left
     },
-    shape: (group, fields, kinds) => shapes.intern(group, fields, kinds),
+    shape: (group, boot, fields, kinds) =>
+      shapes.intern(group, fields, kinds, Number.POSITIVE_INFINITY, boot),
     begin: (shape, timeUs) => head.begin(shape, shapes.all[shape]!, timeUs),
     number(i, value) {
       head.slots[head.at + i] = value

@@ -20,6 +20,7 @@ function segment(part: Partial<SegmentInfo>): SegmentInfo {
     spanUs: DAY,
     order: id,
     level: 0,
+    boot: 0,
     bytes: 1000,
     samples: 1000,
     timeMinUs: bucketUs,

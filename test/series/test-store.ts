@@ -5,6 +5,7 @@ import type { Disk } from '../../src/disk/disk.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { CATALOG } from '../../src/engine/file-names.ts'
 import { RecordFile } from '../../src/engine/record-file.ts'
+import type { FlushEdit } from '../../src/series/flush-cycle.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
@@ -12,7 +13,7 @@ import { mergeSegments } from '../../src/series/merge-job.ts'
 import { planMerge } from '../../src/series/merge-plan.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
-import { type FlushEdit, SeriesStore } from '../../src/series/store.ts'
+import { SeriesStore } from '../../src/series/store.ts'
 import type { ModelRow } from './model.ts'
 
 const CATALOG_OWNER = 2
@@ -92,7 +93,7 @@ export async function openStore(
       cause: 'catalog',
       owner: CATALOG_OWNER,
       anySalt: anyU32,
-      onRecord: (_, payload) => series.define(payload)
+      onRecord: (_, payload) => series.definitions.take(payload)
     })
   const catalogFile = await open()
   const engine = await Engine.open({ disk, owners: [series], anyU32, wal })
