@@ -5,7 +5,7 @@
 // Invariants: a section holds exactly the keys that begin with its name; no key is in two sections.
 // Not here: what an entry is (entry.ts), reading (load.ts), rules across keys (check.ts).
 import type { Entry, Parsed } from './entry.ts'
-import { ingest, log, query, series } from './schema-data.ts'
+import { clock, ingest, log, query, series } from './schema-data.ts'
 import { http, mqtt } from './schema-network.ts'
 import { ack, data, flash, memory, retention, rollup, schedule, wal } from './schema-store.ts'
 
@@ -24,6 +24,7 @@ export const SECTIONS = {
   ingest,
   series,
   query,
+  clock,
   log
 } as const
 

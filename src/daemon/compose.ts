@@ -8,8 +8,9 @@
 //
 // Invariants: no socket opens before the WAL is replayed; the lock outlives every write.
 // Not here: what each part does.
-import { systemClock } from '../base/clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
+import { GatewayClock } from '../base/gateway-clock.ts'
 import type { Log } from '../base/log.ts'
 import { versionText } from '../base/version.ts'
 import type { Broker } from '../broker/server.ts'
@@ -22,6 +23,9 @@ import { NodeDisk } from '../disk/node-disk.ts'
 import { WearMeter } from '../disk/wear-meter.ts'
 import { Auth } from '../http/auth.ts'
 import type { HttpServer } from '../http/server.ts'
+import { ClockKeeper } from './clock-keeper.ts'
+import { logClockNews } from './clock-report.ts'
+import { type ClockSource, machineClockSource } from './clock-source.ts'
 import type { DiskGuard } from './disk-guard.ts'
 import { listening, openBroker, openHttp } from './faces.ts'
 import { Flushing } from './flushing.ts'
@@ -51,6 +55,11 @@ export interface DaemonHooks {
   status(text: string): void
 }
 
+export interface MachineTime {
+  readonly clock: Clock
+  readonly source: ClockSource
+}
+
 export interface RunningDaemon {
   /** Resolves when everything acknowledged is on the medium and every socket is closed. */
   stop(): Promise<void>
@@ -64,14 +73,20 @@ export interface RunningDaemon {
 
 /**
  * Starts everything.
- * @param dir  the data directory, made when it is not there
+ * @param dir   the data directory, made when it is not there
+ * @param time  the machine's wall clock, and who knows whether it is right
  * @throws {VarveError} VARVE_LOCKED, VARVE_READ_ONLY, VARVE_DISK_FULL, VARVE_FORMAT_NEWER, VARVE_LISTEN
  */
-export async function startDaemon(config: Config, dir: string, hooks: DaemonHooks): Promise<RunningDaemon> {
+export async function startDaemon(
+  config: Config,
+  dir: string,
+  hooks: DaemonHooks,
+  time: MachineTime = { clock: systemClock, source: machineClockSource() }
+): Promise<RunningDaemon> {
   boundHeaps()
   const disk = new NodeDisk(dir)
   await disk.makeDir('')
-  const daemon = new Daemon(config, disk, hooks)
+  const daemon = new Daemon(config, disk, hooks, time)
   const lock = await DirLock.take(disk, daemon.meter)
   try {
     await daemon.start()
@@ -100,8 +115,9 @@ class Daemon implements Ground {
   private readonly fileSystem: FileSystemFacts
   readonly log: Log
   private readonly hooks: DaemonHooks
-  readonly clock = systemClock
-  private readonly startedUs = systemClock.nowUs()
+  readonly clock: GatewayClock
+  private readonly source: ClockSource
+  private readonly startedMs: number
   private readonly damage: { file: string; offset: number; why: string }[] = []
   /** What was started, to be stopped in the opposite order. */
   readonly stops: (() => Promise<void> | void)[] = []
@@ -117,8 +133,11 @@ class Daemon implements Ground {
   private guard: DiskGuard | null = null
   private flushing: Flushing | null = null
 
-  constructor(config: Config, disk: NodeDisk, hooks: DaemonHooks) {
+  constructor(config: Config, disk: NodeDisk, hooks: DaemonHooks, { clock, source }: MachineTime) {
     this.config = config
+    this.clock = new GatewayClock(clock)
+    this.source = source
+    this.startedMs = clock.monotonicMs()
     this.disk = disk
     this.fileSystem = fileSystemFacts(probeFlash(disk.root, systemTree), disk.blockBytes())
     this.meter = new WearMeter(disk, this.clock, this.fileSystem)
@@ -132,11 +151,13 @@ class Daemon implements Ground {
     const files = segmentFiles(this.disk)
     const storage = await this.openStorage()
     const { engine, series } = storage
-    const notes = new SmallNotes(engine.manifest)
+    const workers = this.openWorkers(storage)
+    const keeper = this.openKeeper(storage, workers)
+    await keeper.start()
+    const notes = new SmallNotes(engine.manifest, () => keeper.moment())
     const ledger = new WearLedger(this.clock, engine.manifest.note(WEAR_NOTE))
     recoverLedger(ledger, storage, files)
     this.removeFile = id => engine.removeFile(id)
-    const workers = this.openWorkers(storage)
     let steer: WearSteer | null = null
     const small = () => notes.notes(steer!.saved(series.openSamples))
     series.start(seriesStorage(storage, workers, small), storage.catalogFile, workers)
@@ -163,6 +184,8 @@ class Daemon implements Ground {
       writtenBytes: () => meter.totalBytes,
       onError: error => this.background('save notes', error)
     })
+    keeper.keep()
+    this.stops.push(() => keeper.stop())
 
     const { deadLetters, messages, lines } = openIngest(this, storage, gate)
     const guard = openGuard(this, storage, () => this.maintenance!)
@@ -175,13 +198,14 @@ class Daemon implements Ground {
     const http: HttpCounts = { requests: 0, failures: 0 }
     const parts: Parts = {
       clock: this.clock,
-      startedUs: this.startedUs,
+      startedMs: this.startedMs,
       version: versionText(),
       disk: this.disk,
       storage,
       meter,
       ledger,
       steer,
+      keeper,
       workers,
       broker,
       messages,
@@ -242,7 +266,7 @@ class Daemon implements Ground {
     const { flush: flushBytes, refuse: headBytesMax } = policy.headBytes(config)
     const storage = await openStorage({
       disk: this.meter,
-      clock: this.clock,
+      clock: this.clock.careful,
       readOnly: false,
       series: {
         limits: policy.catalogLimits(() => this.config),
@@ -328,6 +352,20 @@ class Daemon implements Ground {
     return workers
   }
 
+  private openKeeper({ engine, series, progress }: Storage, workers: Workers): ClockKeeper {
+    return new ClockKeeper({
+      clock: this.clock,
+      source: this.source,
+      series,
+      manifest: engine.manifest,
+      progress,
+      mode: () => this.config.clock.source,
+      onMoved: () => workers.segmentsChanged(),
+      onNews: news => logClockNews(this.log, news),
+      onError: error => this.background('setting the clock', error)
+    })
+  }
+
   /** A failed write or sync: every row is refused, and soon the process ends. */
   private watchFailure({ engine, series }: Storage): void {
     engine.wal.onFailed(error => {
@@ -342,18 +380,22 @@ class Daemon implements Ground {
     const facts = {
       pid: process.pid,
       version: versionText(),
-      startedUs: this.startedUs,
+      startedUs: this.clock.nowUs() - this.upMs() * 1000,
       ...listening(broker, server)
     }
     await writeAtomic(this.meter, RUN_FILE, new TextEncoder().encode(printRunFile(facts)), 'other')
     this.stops.push(() => this.meter.remove(RUN_FILE))
-    const { pid, startedUs, ...ports } = facts
+    const { pid, startedUs: _, ...ports } = facts
     this.log.info('listening', {
       pid,
       data: this.disk.root,
-      started_ms: (this.clock.nowUs() - startedUs) / 1000,
+      started_ms: this.upMs(),
       ...ports
     })
+  }
+
+  private upMs(): number {
+    return Math.round(this.clock.monotonicMs() - this.startedMs)
   }
 
   background(what: string, error: unknown): void {

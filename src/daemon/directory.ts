@@ -12,7 +12,6 @@ import { readRequest } from '../query/parameters.ts'
 import type { QueryKind } from '../query/request.ts'
 import { InlineRunner } from '../query/runner.ts'
 import { openTiered } from '../rollup/tier-reader.ts'
-import { FAMILY_SERIES } from '../series/family.ts'
 import { HeadReader } from '../series/head-read.ts'
 import { SegmentCache } from '../series/segment-cache.ts'
 import { WEAR_NOTE } from './small-notes.ts'
@@ -34,7 +33,7 @@ export type OnDamage = (error: CorruptionError | VarveError) => void
 export async function openDirectory(dir: string, onDamage: OnDamage): Promise<Directory> {
   const disk = new NodeDisk(dir)
   const { engine, series, progress, catalogFile } = await openReadOnly(disk, onDamage)
-  const segments = [...engine.manifest.segments.values()].filter(segment => segment.family === FAMILY_SERIES)
+  const segments = series.live(engine.manifest.segments.values())
   const cache = new SegmentCache(disk, { filesMax: 512, indexBytesMax: 256 * 2 ** 20 })
   const head = new HeadReader(series.views()[0]!, series.shapes.all)
   const open = () => openTiered(series.catalog, segments, [head], progress, cache, onDamage)

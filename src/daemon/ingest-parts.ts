@@ -27,7 +27,10 @@ export function openIngest(ground: Ground, { engine, series, kv }: Storage, gate
   const options = {
     deadLetters,
     rules: policy.topicRules(config),
-    guard: new TimeGuard({ aheadUsMax: config.ingest.futureMax * 1000 }),
+    guard: new TimeGuard({
+      aheadUsMax: config.ingest.futureMax * 1000,
+      isGatewayKnown: () => clock.isKnown
+    }),
     limits: { ...INGEST_LIMITS, ...policy.ingestLimits(config) },
     topicsMax: policy.topicsMax(config)
   }

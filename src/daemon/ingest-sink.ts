@@ -8,6 +8,7 @@
 // here. Not here: parsing (ingest), acknowledging (broker, http).
 import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
+import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { PublishSink } from '../broker/intake.ts'
 import type { Wal } from '../engine/wal.ts'
 import { EAGER, NORMAL } from '../engine/wal.ts'
@@ -17,7 +18,7 @@ import { LineProtocol, refusalMessage } from '../ingest/line-protocol.ts'
 import { Mapper, type MapperOptions } from '../ingest/mapper.ts'
 import { PrecisionAppender, type PrecisionRule } from '../ingest/precision.ts'
 import type { Labels } from '../series/label.ts'
-import type { Kind } from '../series/sample.ts'
+import { type Kind, TIME_MAX_US } from '../series/sample.ts'
 import type { SeriesStore } from '../series/store.ts'
 import type { Gate } from './gate.ts'
 
@@ -28,8 +29,6 @@ const WAL_PER_LINE_BYTE = 0.2
 
 /** The store as messages see it: rows that bring the gateway's time never share it within their group. */
 class ArrivalAppender implements Appender {
-  /** The gateway's time of the message that is being stored, us. */
-  nowUs = 0
   private readonly series: SeriesStore
   /** Where rows go: the store, or what cuts them on the way there. */
   private readonly inner: Appender
@@ -45,19 +44,19 @@ class ArrivalAppender implements Appender {
     return this.inner.shape(name, labels, fields, kinds)
   }
 
-  begin(shape: number, timeUs: number): void {
-    if (timeUs === this.nowUs) {
+  begin(shape: number, timeUs: number, isArrival: boolean): void {
+    if (isArrival) {
       const stepUs = this.precision === null ? 1 : this.precision.stepUsOf(shape)
       const startUs = timeUs - (timeUs % stepUs)
       const newestUs = this.series.newestTimeUs(shape)
       // A clock that stepped back must not glue what follows to the old time: only near misses are moved.
       if (newestUs >= startUs && newestUs < startUs + Math.max(1000, stepUs)) {
-        if (this.precision === null) this.series.begin(shape, newestUs + 1)
-        else this.precision.beginExact(shape, newestUs + 1)
+        if (this.precision === null) this.series.begin(shape, newestUs + 1, true)
+        else this.precision.beginExact(shape, newestUs + 1, true)
         return
       }
     }
-    this.inner.begin(shape, timeUs)
+    this.inner.begin(shape, timeUs, isArrival)
   }
 
   get slots(): Float64Array {
@@ -101,7 +100,6 @@ export class MessageSink implements PublishSink {
 
   publish(topic: string, bytes: Uint8Array, start: number, end: number): number {
     const nowUs = this.clock.nowUs()
-    this.appender.nowUs = nowUs
     return this.mapper.message(topic, bytes, start, end, nowUs) > 0 ? this.appender.pendingGroup : 0
   }
 }
@@ -115,7 +113,7 @@ export class LineProtocolSink implements LineSink {
   private readonly series: SeriesStore
   private readonly wal: Wal
   private readonly gate: Gate
-  private readonly clock: Clock
+  private readonly clock: GatewayClock
   private readonly pendingBytesMax: number
   private waiting: PromiseWithResolvers<void> | null = null
 
@@ -127,7 +125,7 @@ export class LineProtocolSink implements LineSink {
     series: SeriesStore,
     wal: Wal,
     gate: Gate,
-    clock: Clock,
+    clock: GatewayClock,
     pendingBytesMax: number,
     precision: readonly PrecisionRule[]
   ) {
@@ -144,7 +142,10 @@ export class LineProtocolSink implements LineSink {
   }
 
   open(precision: Precision): LineWriter {
-    const writer = this.protocol.writer({ precision, nowUs: this.clock.nowUs() })
+    const nowUs = this.clock.nowUs()
+    // While the gateway does not know the time it cannot call a device's too late.
+    const latest = this.clock.isKnown ? {} : { latestUs: TIME_MAX_US }
+    const writer = this.protocol.writer({ precision, nowUs, ...latest })
     return {
       push: piece => {
         writer.push(piece)

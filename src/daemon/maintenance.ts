@@ -1,17 +1,21 @@
 // The scheduled work: dropping what is too old, merging small segments, writing rollup tiers. Each is a
 // job of schedule/jobs.ts; the choices are pure functions of lower layers, here they meet the manifest.
 //
+// While the clock is not known nothing is dropped for its age but by the least that the time can be, and no
+// window is rolled up: it would be computed again.
+//
 // Invariants: one edit of the manifest makes a job's result live, together with the progress that it
 // stands for; a job that fails leaves everything as it was and is tried again at its next time; a window
 // holds only rows that are on the medium, and a row that comes while its window is computed marks it late.
 // Not here: flushing (series/store.ts), compaction of entries (kv), cron (schedule).
-import type { Clock } from '../base/clock.ts'
+import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
 import { HOUR_US, type RollupProgress } from '../rollup/progress.ts'
 import type { RollupSpan } from '../rollup/rollup-job.ts'
 import { isTierClass, type Tier, tierClass } from '../rollup/tier.ts'
 import { rawGone } from '../rollup/tier-reader.ts'
 import type { JobResult } from '../schedule/jobs.ts'
+import type { LiveSegment } from '../series/boots.ts'
 import { FAMILY_SERIES } from '../series/family.ts'
 import { planMerge } from '../series/merge-plan.ts'
 import { expired, type KeepTimes, overSize } from '../series/retention.ts'
@@ -27,11 +31,12 @@ const LATENESS_US = 5 * 60_000_000
 const MERGES_MAX = 16
 /** Why buckets go before their time. */
 export const FULL = 'the medium is full'
-/** The result of a job that did nothing. */
+/** The results of a job that did nothing. */
 const HELD = { held: 'the wear budget is used up' }
+const TIMELESS = { held: 'the clock is not known' }
 
 export interface MaintenanceParts {
-  readonly clock: Clock
+  readonly clock: Pick<GatewayClock, 'nowUs' | 'leastUs' | 'isKnown'>
   readonly manifest: Manifest
   readonly series: SeriesStore
   readonly workers: Pick<Workers, 'merge' | 'rollup' | 'segmentsChanged'>
@@ -60,9 +65,9 @@ export class Maintenance {
 
   /** Drops segments that are too old, then the oldest while all together are too large. */
   async retention(): Promise<JobResult> {
-    const nowUs = this.parts.clock.nowUs()
-    const old = await this.drop(expired(this.seriesSegments(), this.parts.keep(), nowUs), 'older than kept')
-    const large = overSize(this.seriesSegments(), this.parts.keep(), this.parts.sizeMax(), nowUs)
+    const { clock, keep, sizeMax } = this.parts
+    const old = await this.drop(expired(this.seriesSegments(), keep(), clock.leastUs()), 'older than kept')
+    const large = overSize(this.seriesSegments(), keep(), sizeMax(), clock.nowUs())
     const over = await this.drop(large, 'over retention.size_max')
     return { dropped_segments: old.length + over.length, freed_bytes: bytesOf(old) + bytesOf(over) }
   }
@@ -80,7 +85,9 @@ export class Maintenance {
     let [merges, bytesIn, bytesOut] = [0, 0, 0]
     if (!this.parts.plan().mayMerge) return HELD
     while (merges < MERGES_MAX && !signal.aborted && this.parts.plan().mayMerge) {
-      const job = planMerge(this.seriesSegments(), clock.nowUs())
+      // As they are stored: a merge joins segments of one boot, corrected or not.
+      const stored = [...manifest.segments.values()].filter(one => one.family === FAMILY_SERIES)
+      const job = planMerge(stored, clock.leastUs())
       if (job === null) break
       const output = await workers.merge(job.inputs)
       const remove = job.inputs.map(input => input.id)
@@ -106,6 +113,7 @@ export class Maintenance {
   private async rollupOnce(tiers: readonly Tier[]): Promise<JobResult> {
     const { progress, manifest, workers, clock, series } = this.parts
     if (!this.parts.plan().mayRollup) return HELD
+    if (!clock.isKnown) return TIMELESS
     const nowUs = clock.nowUs()
     const next = this.nextSpans(tiers, nowUs)
     // Rows that come while windows are computed may come too late for them.
@@ -188,13 +196,13 @@ export class Maintenance {
     )
   }
 
-  private seriesSegments(): SegmentInfo[] {
-    return [...this.parts.manifest.segments.values()].filter(segment => segment.family === FAMILY_SERIES)
+  private seriesSegments(): LiveSegment[] {
+    return this.parts.series.live(this.parts.manifest.segments.values())
   }
 
   private async drop(ids: readonly number[], why: string): Promise<SegmentInfo[]> {
     if (ids.length === 0) return []
-    const dropped = ids.map(id => this.parts.manifest.segments.get(id)!)
+    const dropped = this.seriesSegments().filter(one => ids.includes(one.id))
     const { progress } = this.parts
     for (const { class: name, bucketUs, spanUs } of dropped) progress.setGone(name, bucketUs + spanUs)
     await this.parts.manifest.commit({ remove: [...ids], notes: [[PROGRESS_NOTE, progress.encode()]] })

@@ -3,6 +3,7 @@
 
 import type { MetricFacts, Metrics } from '../base/metrics.ts'
 import { isWornOut } from '../disk/flash-probe.ts'
+import { clockGauges } from './clock-report.ts'
 import { memoryParts } from './memory-account.ts'
 import type { Parts } from './parts.ts'
 
@@ -83,7 +84,7 @@ function counters(parts: Parts): MetricFacts[] {
 }
 
 function gauges(parts: Parts): MetricFacts[] {
-  const { broker, workers, loop, guard, disk, steer } = parts
+  const { broker, workers, loop, guard, disk, steer, keeper } = parts
   const { engine, series } = parts.storage
   const segmentBytes = () => {
     const sums = new Map<string, number>()
@@ -99,6 +100,7 @@ function gauges(parts: Parts): MetricFacts[] {
       read: () => series.headSamples
     },
     { name: 'head_bytes', help: 'Memory of those samples.', read: () => series.headBytes },
+    ...clockGauges(keeper),
     { name: 'segments', help: 'Live segments.', read: () => engine.manifest.segments.size },
     {
       name: 'segment_bytes',

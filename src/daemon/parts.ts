@@ -1,10 +1,11 @@
 // What a running daemon is made of, for those who report on it.
-import type { Clock } from '../base/clock.ts'
+import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { Broker } from '../broker/server.ts'
 import type { NodeDisk } from '../disk/node-disk.ts'
 import type { WearMeter } from '../disk/wear-meter.ts'
 import type { DeadLetters } from '../ingest/dead-letter.ts'
 import type { Jobs } from '../schedule/jobs.ts'
+import type { ClockKeeper } from './clock-keeper.ts'
 import type { DiskGuard } from './disk-guard.ts'
 import type { LineProtocolSink, MessageSink } from './ingest-sink.ts'
 import type { Storage } from './storage.ts'
@@ -25,14 +26,16 @@ export interface LoopDelay {
 }
 
 export interface Parts {
-  readonly clock: Clock
-  readonly startedUs: number
+  readonly clock: GatewayClock
+  /** By the monotonic clock. */
+  readonly startedMs: number
   readonly version: string
   readonly disk: NodeDisk
   readonly storage: Storage
   readonly meter: WearMeter
   readonly ledger: WearLedger
   readonly steer: WearSteer
+  readonly keeper: ClockKeeper
   readonly workers: Workers
   readonly broker: Broker
   readonly messages: MessageSink

@@ -1,5 +1,5 @@
-// Small state that is saved now and then rather than at every change: the wear ledger and when each
-// scheduled job ran last. One edit of the manifest takes all of it.
+// Small state that is saved now and then rather than at every change: the wear ledger, when each scheduled job
+// ran last, the newest moment (clock-moment.ts). One edit of the manifest takes all of it.
 //
 //   jobs note := u8 version 1 | (text name | varint last start, ms)*
 // Example: job "a" at 5 = 01 01 61 05
@@ -36,10 +36,13 @@ export interface KeepParts {
 export class SmallNotes implements JobStore {
   private readonly manifest: Manifest
   private readonly starts = new Map<string, number>()
+  private readonly moment: () => [string, Uint8Array]
   private cancel: () => void = () => {}
 
-  constructor(manifest: Manifest) {
+  /** @param moment  gives the note of the newest moment */
+  constructor(manifest: Manifest, moment: () => [string, Uint8Array]) {
     this.manifest = manifest
+    this.moment = moment
     const saved = manifest.note(JOBS_NOTE)
     if (saved === undefined) return
     const from = new ByteReader(saved)
@@ -64,10 +67,7 @@ export class SmallNotes implements JobStore {
       out.text(name)
       out.varint(atMs)
     }
-    return [
-      [JOBS_NOTE, out.copy()],
-      [WEAR_NOTE, ledger]
-    ]
+    return [[JOBS_NOTE, out.copy()], [WEAR_NOTE, ledger], this.moment()]
   }
 
   /** Saves soon, then from time to time until stop(). */

@@ -6,12 +6,13 @@ import type { Health } from '../http/routes-admin.ts'
 import { isTierClass } from '../rollup/tier.ts'
 import type { JobStatus } from '../schedule/jobs.ts'
 import type { FlushReport } from '../series/flush-cycle.ts'
+import { clockBody, clockHealth } from './clock-report.ts'
 import { memoryParts } from './memory-account.ts'
 import type { Parts } from './parts.ts'
 import type { WearFacts } from './wear-ledger.ts'
 import type { WearSteer } from './wear-steer.ts'
 
-export function healthOf({ storage, guard, damage, steer }: Parts): Health {
+export function healthOf({ storage, guard, damage, steer, keeper }: Parts): Health {
   const { failure } = storage.engine.wal
   const parts = {
     store: failure === null ? 'ok' : `refuses writes: ${failure.message}`,
@@ -19,6 +20,7 @@ export function healthOf({ storage, guard, damage, steer }: Parts): Health {
     memory: memoryHealth(storage.series.refusalCode),
     wal: storage.engine.wal.full ? 'full: waiting for a flush' : 'ok',
     wear: wearHealth(steer),
+    clock: clockHealth(keeper),
     damage: damage.length === 0 ? 'ok' : `${damage.length} damaged places, see /v1/status`
   }
   const isSound = failure === null && !guard.isFull
@@ -46,7 +48,7 @@ function wearHealth({ plan, flash }: WearSteer): string {
 }
 
 export function statusOf(parts: Parts): object {
-  const { storage, clock, startedUs, version, workers, jobs, loop } = parts
+  const { storage, clock, startedMs, version, workers, jobs, loop } = parts
   const { engine, series, kv, progress } = storage
   const segments = [...engine.manifest.segments.values()]
   const raw = segments.filter(one => one.family === series.kind && !isTierClass(one.class))
@@ -54,7 +56,8 @@ export function statusOf(parts: Parts): object {
   return {
     version,
     pid: process.pid,
-    uptime_seconds: Math.floor((clock.nowUs() - startedUs) / 1e6),
+    uptime_seconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
+    clock: clockBody(parts.keeper),
     store: {
       series: series.catalog.seriesCount,
       groups: series.catalog.groupCount,

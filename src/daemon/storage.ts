@@ -19,6 +19,7 @@ import { engineFiles } from '../kv/engine-files.ts'
 import type { KvLimits } from '../kv/options.ts'
 import { KvStore } from '../kv/store.ts'
 import { RollupProgress } from '../rollup/progress.ts'
+import { BOOTS_NOTE, Boots } from '../series/boots.ts'
 import { defineField, defineGroup } from '../series/catalog.ts'
 import { EXTENT_NOTE, readExtent } from '../series/catalog-file.ts'
 import { CATALOG_OWNER, FAMILY_SERIES } from '../series/family.ts'
@@ -29,6 +30,7 @@ import { PROGRESS_NOTE } from './maintenance.ts'
 
 export interface StorageOptions {
   readonly disk: Disk
+  /** Its wall time expires entries. */
   readonly clock: Clock
   readonly readOnly: boolean
   readonly series: Omit<StoreOptions, 'onCorruption'>
@@ -84,6 +86,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const note = engine.manifest.note(PROGRESS_NOTE)
   const progress = note === undefined ? new RollupProgress() : RollupProgress.decode(note)
   series.lateBeforeUs = progress.frontierUs
+  // Rows that were replayed bear the times at which they were stamped.
+  series.correct(Boots.decode(engine.manifest.note(BOOTS_NOTE)))
   if (!readOnly) {
     const files = engineFiles(disk)
     for (const { id, error } of await kv.attach({ wal: engine.wal, manifest: engine.manifest, files })) {

@@ -2,7 +2,7 @@
 // rollups, and the scheduler that runs them.
 //
 // Not here: what each of them does (disk-guard.ts, maintenance.ts, schedule/jobs.ts).
-import type { Clock } from '../base/clock.ts'
+import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { Log } from '../base/log.ts'
 import { anyRandom } from '../base/random.ts'
 import type { Config } from '../config/schema.ts'
@@ -23,7 +23,7 @@ export interface Ground {
   /** As it is now: a reload replaces it. */
   readonly config: Config
   readonly disk: NodeDisk
-  readonly clock: Clock
+  readonly clock: GatewayClock
   readonly log: Log
   readonly pins: SegmentPins
   /** What was started, to be stopped in the opposite order. */

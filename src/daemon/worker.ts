@@ -19,6 +19,7 @@ import type { QueryRequest } from '../query/request.ts'
 import { RollupProgress } from '../rollup/progress.ts'
 import { type RollupSpan, runRollup } from '../rollup/rollup-job.ts'
 import { openTiered } from '../rollup/tier-reader.ts'
+import type { LiveSegment } from '../series/boots.ts'
 import { Catalog } from '../series/catalog.ts'
 import type { TableView } from '../series/catalog-table.ts'
 import { type ClassTable, countTargets, flushHead, type SegmentIds } from '../series/flush-job.ts'
@@ -63,7 +64,7 @@ class WorkerState {
   private readonly cache: SegmentCache
   private readonly catalog = new Catalog(unbounded)
   private readonly shapes = new Shapes()
-  private segments: readonly SegmentInfo[] = []
+  private segments: readonly LiveSegment[] = []
 
   constructor(setup: WorkerSetup) {
     this.disk = new WearMeter(new NodeDisk(setup.dir), systemClock, setup.fileSystem)
@@ -73,7 +74,7 @@ class WorkerState {
   readonly notices = {
     catalog: (view: TableView) => this.catalog.adopt(view),
     shapes: ({ from, shapes }: { from: number; shapes: readonly Shape[] }) => this.shapes.adopt(from, shapes),
-    segments: (live: readonly SegmentInfo[]) => {
+    segments: (live: readonly LiveSegment[]) => {
       this.segments = live
       this.cache.keepOnly(new Set(live.map(segment => segment.id)))
     }

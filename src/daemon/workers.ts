@@ -72,7 +72,7 @@ export class Workers implements SeriesJobs, QueryRunner {
     this.options = options
   }
 
-  /** The manifest has other segments than before. */
+  /** The manifest has other segments than before, or they are to be read at other times. */
   segmentsChanged(): void {
     this.segmentsVersion++
   }
@@ -196,8 +196,7 @@ export class Workers implements SeriesJobs, QueryRunner {
       replica.shapes = all.length
     }
     if (replica.segments !== this.segmentsVersion) {
-      const live = [...manifest.segments.values()].filter(segment => segment.family === series.kind)
-      replica.lane.notify('segments', live)
+      replica.lane.notify('segments', series.live(manifest.segments.values()))
       replica.segments = this.segmentsVersion
     }
     return replica

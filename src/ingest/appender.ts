@@ -25,9 +25,10 @@ export interface Appender {
   /**
    * Starts a row at `timeUs`. Then every field i of the shape is filled: slots[at + i] for a number or a
    * boolean (0 or 1), text() for a string or bytes; then end().
+   * @param isArrival  the time is that of arrival, by the gateway's clock, and not a device's
    * @throws {VarveError} VARVE_STORE_FAILED or VARVE_MEMORY: the row cannot be kept
    */
-  begin(shape: number, timeUs: number): void
+  begin(shape: number, timeUs: number, isArrival: boolean): void
   /** Where the numbers of the begun row go; read again after every begin(). */
   readonly slots: Float64Array
   readonly at: number

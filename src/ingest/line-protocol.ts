@@ -56,6 +56,8 @@ export interface LineLimits {
 
 const limitsDefault: LineLimits = { lineBytesMax: 128 * 1024, refusalsMax: 10 }
 const shownMax = 100
+/** Below every time that a line may have. */
+const NO_TIME = Number.NEGATIVE_INFINITY
 const yearUs = 366 * 86_400_000_000
 
 /** What all bodies of a thread share: the forms of lines, and scratch room. */
@@ -267,15 +269,17 @@ export class LineWriter {
   ): number {
     const { protocol, result } = this
     const { time, draft, side, appender, forms } = protocol
-    time[0] = this.nowUs
+    // What scanTail() leaves alone where there is no time.
+    time[0] = NO_TIME
     const next = scanTail(bytes, at, end, final, this.unitUs, time)
     if (next === CUT_TAIL) return -1
     if (next === BAD_TAIL) return this.skip(bytes, p, at, end, final, 'bad timestamp')
-    const timeUs = time[0]!
+    const isArrival = time[0] === NO_TIME
+    const timeUs = isArrival ? this.nowUs : time[0]!
     if (!(timeUs >= this.earliestUs && timeUs <= this.latestUs)) {
       return this.skip(bytes, p, at, end, final, 'time outside range')
     }
-    appendRow(appender, form.variant, timeUs, draft, 0, bytes, side.bytes)
+    appendRow(appender, form.variant, timeUs, isArrival, draft, 0, bytes, side.bytes)
     result.rows++
     result.samples += form.variant.present
     this.line++

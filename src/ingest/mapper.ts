@@ -154,7 +154,7 @@ export class Mapper {
     }
     for (let i = 0; i < route.variants.length; i++) {
       const variant = route.variants[i]!
-      if (fits(variant, route.bareNames, draft, 0)) return this.append(variant, nowUs, 0, bytes)
+      if (fits(variant, route.bareNames, draft, 0)) return this.append(variant, nowUs, true, 0, bytes)
     }
     return -1
   }
@@ -173,6 +173,7 @@ export class Mapper {
     const n = names.length
     if (form.payload >= 0) draft.setText(form.payload, KIND.bytes, start, end, 0)
     let timeUs = nowUs
+    let isArrival = true
     if (form.timed) {
       const kind = draft.kinds[n]!
       let deviceUs = Number.NaN
@@ -181,8 +182,10 @@ export class Mapper {
         deviceUs = this.flattener.timeOfText(route.rule.timeUnit, bytes, draft.starts[n]!, draft.ends[n]!)
       }
       if (kind !== ABSENT && Number.isNaN(deviceUs)) return -1
-      if (kind !== ABSENT && this.guard.believes(deviceUs, nowUs)) timeUs = deviceUs
-      else if (kind !== ABSENT && form.namesRefused !== names) {
+      if (kind !== ABSENT && this.guard.believes(deviceUs, nowUs)) {
+        timeUs = deviceUs
+        isArrival = false
+      } else if (kind !== ABSENT && form.namesRefused !== names) {
         names = form.namesRefused
         draft.kinds[n] = KIND.number
         draft.numbers[n] = deviceUs
@@ -190,7 +193,7 @@ export class Mapper {
     }
     const variant = this.variantOf(route, names, 0, bytes, start, end, nowUs)
     if (variant === null) return 0
-    return this.append(variant, timeUs, 0, bytes)
+    return this.append(variant, timeUs, isArrival, 0, bytes)
   }
 
   /** Reads a message in full and stores it. */
@@ -209,8 +212,9 @@ export class Mapper {
     if (wire === 'json' || wire === 'cbor') this.learn(route, wire, bytes, start, end)
     const n = flattener.names.length
     const variants: Variant[] = []
+    const arrivals: boolean[] = []
     for (let row = 0; row < n; row++) {
-      this.judge(route, row, nowUs)
+      arrivals.push(this.judge(route, row, nowUs))
       const first = flattener.firsts[row]!
       const variant = this.variantOf(route, flattener.names[row]!, first, bytes, start, end, nowUs)
       if (variant === null) return 0
@@ -219,7 +223,8 @@ export class Mapper {
     let rows = 0
     for (let row = 0; row < n; row++) {
       if (variants[row]!.present === 0) continue
-      rows += this.append(variants[row]!, flattener.timesUs[row]!, flattener.firsts[row]!, bytes)
+      const timeUs = flattener.timesUs[row]!
+      rows += this.append(variants[row]!, timeUs, arrivals[row]!, flattener.firsts[row]!, bytes)
     }
     if (rows === 0) this.empty++
     return rows
@@ -249,22 +254,25 @@ export class Mapper {
     if (!form.bare) keepForm(route.shared, form)
   }
 
-  /** Settles the time of a flattened row: its own, or the gateway's with the refused one as a field. */
-  private judge(route: Route, row: number, nowUs: number): void {
+  /**
+   * Settles the time of a flattened row: its own, or the gateway's with the refused one as a field.
+   * @returns whether it is the gateway's
+   */
+  private judge(route: Route, row: number, nowUs: number): boolean {
     const { flattener, draft } = this
     const deviceUs = flattener.timesUs[row]!
-    if (Number.isNaN(deviceUs)) flattener.timesUs[row] = nowUs
-    else if (!this.guard.believes(deviceUs, nowUs)) {
-      flattener.timesUs[row] = nowUs
-      const names = flattener.names[row]!
-      const name = route.rule.prefix + REFUSED_TIME_FIELD
-      if (names.includes(name)) return
+    if (!Number.isNaN(deviceUs) && this.guard.believes(deviceUs, nowUs)) return false
+    flattener.timesUs[row] = nowUs
+    const names = flattener.names[row]!
+    const name = route.rule.prefix + REFUSED_TIME_FIELD
+    if (!Number.isNaN(deviceUs) && !names.includes(name)) {
       const first = draft.count
       for (let i = 0; i < names.length; i++) draft.copy(draft.number(ABSENT, 0), flattener.firsts[row]! + i)
       draft.number(KIND.number, deviceUs)
       flattener.firsts[row] = first
       flattener.names[row] = [...names, name]
     }
+    return true
   }
 
   /** The variant of a row of the draft; null when it cannot have one, and the message is refused. */
@@ -300,12 +308,18 @@ export class Mapper {
     }
   }
 
-  private append(variant: Variant, timeUs: number, first: number, bytes: Uint8Array): number {
+  private append(
+    variant: Variant,
+    timeUs: number,
+    isArrival: boolean,
+    first: number,
+    bytes: Uint8Array
+  ): number {
     if (variant.present === 0) {
       this.empty++
       return 0
     }
-    appendRow(this.appender, variant, timeUs, this.draft, first, bytes, this.tape.side.bytes)
+    appendRow(this.appender, variant, timeUs, isArrival, this.draft, first, bytes, this.tape.side.bytes)
     this.rows++
     this.samples += variant.present
     return 1

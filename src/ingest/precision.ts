@@ -83,14 +83,14 @@ export class PrecisionAppender implements Appender {
     return this.cuts[shape]?.stepUs ?? 1
   }
 
-  begin(shape: number, timeUs: number): void {
-    this.beginExact(shape, timeUs - (timeUs % this.stepUsOf(shape)))
+  begin(shape: number, timeUs: number, isArrival: boolean): void {
+    this.beginExact(shape, timeUs - (timeUs % this.stepUsOf(shape)), isArrival)
   }
 
   /** As begin(), with the time as it is: for rows that must not share a time. */
-  beginExact(shape: number, timeUs: number): void {
+  beginExact(shape: number, timeUs: number, isArrival: boolean): void {
     this.cut = this.cuts[shape] ?? null
-    this.inner.begin(shape, timeUs)
+    this.inner.begin(shape, timeUs, isArrival)
   }
 
   get slots(): Float64Array {

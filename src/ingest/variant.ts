@@ -65,6 +65,7 @@ export function fits(variant: Variant, names: readonly string[], draft: Draft, f
 
 /**
  * Appends the row whose fields start at `first`.
+ * @param isArrival  the time is the gateway's
  * @param message  what texts with side 0 are ranges of
  * @param side     what texts with side 1 are ranges of
  * @throws {VarveError} what the store refuses with
@@ -73,18 +74,19 @@ export function appendRow(
   appender: Appender,
   variant: Variant,
   timeUs: number,
+  isArrival: boolean,
   draft: Draft,
   first: number,
   message: Uint8Array,
   side: Uint8Array
 ): void {
   if (variant.shape < 0) {
-    appendSingles(appender, variant, timeUs, draft, first, message, side)
+    appendSingles(appender, variant, timeUs, isArrival, draft, first, message, side)
     return
   }
   const kinds = variant.kinds
   const n = kinds.length
-  appender.begin(variant.shape, timeUs)
+  appender.begin(variant.shape, timeUs, isArrival)
   const slots = appender.slots
   const at = appender.at
   const numbers = draft.numbers
@@ -104,6 +106,7 @@ function appendSingles(
   appender: Appender,
   variant: Variant,
   timeUs: number,
+  isArrival: boolean,
   draft: Draft,
   first: number,
   message: Uint8Array,
@@ -114,7 +117,7 @@ function appendSingles(
     const kind = variant.kinds[i]!
     if (kind === ABSENT) continue
     const j = first + i
-    appender.begin(variant.singles[field++]!, timeUs)
+    appender.begin(variant.singles[field++]!, timeUs, isArrival)
     if (kind <= KIND.boolean) appender.slots[appender.at] = draft.numbers[j]!
     else appender.text(0, draft.sides[j] === 0 ? message : side, draft.starts[j]!, draft.ends[j]!)
     appender.end()

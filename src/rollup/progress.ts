@@ -64,6 +64,16 @@ export class RollupProgress {
     }
   }
 
+  /** Any group may have got samples from fromUs to toUs, which tiers have passed. */
+  markLateSpan(fromUs: number, toUs: number): void {
+    for (let hour = Math.floor(fromUs / HOUR_US); hour * HOUR_US <= toUs; hour++) {
+      const groups = this.dirty.get(hour)
+      if (groups !== undefined && groups !== 'all') this.pairs -= groups.size
+      this.dirty.set(hour, 'all')
+      this.version++
+    }
+  }
+
   /** Takes the dirty hours out; what is marked from now on is for the next repair. One repair at a time. */
   takeDirty(): ReadonlyMap<number, DirtyGroups> {
     const taken = new Map(this.dirty)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
+import { GatewayClock } from '../../src/base/gateway-clock.ts'
 import { Random } from '../../src/base/random.ts'
 import { Maintenance, PROGRESS_NOTE } from '../../src/daemon/maintenance.ts'
 import { SegmentPins } from '../../src/daemon/segment-pins.ts'
@@ -91,7 +92,7 @@ async function openWorld(dir: string, nowUs: number, rawKeepUs = Number.POSITIVE
   )
   const world = { disk, storage, nowUs, beforeCommit: () => {} } as World & { maintenance: Maintenance }
   world.maintenance = new Maintenance({
-    clock: { ...systemClock, nowUs: () => world.nowUs },
+    clock: new GatewayClock({ ...systemClock, nowUs: () => world.nowUs }),
     manifest,
     series,
     pins: new SegmentPins(id => void engine.removeFile(id)),

@@ -1,5 +1,7 @@
 // What the daemon stores with, over any Disk: openStorage(), the store's jobs and the scheduler's, all
 // inline instead of in workers, so that a crash test can put a simulated disk below them.
+import type { Clock } from '../../src/base/clock.ts'
+import { GatewayClock } from '../../src/base/gateway-clock.ts'
 import type { Random } from '../../src/base/random.ts'
 import { Maintenance, PROGRESS_NOTE } from '../../src/daemon/maintenance.ts'
 import { SegmentPins } from '../../src/daemon/segment-pins.ts'
@@ -11,7 +13,6 @@ import { rollUp } from '../../src/rollup/aggregate.ts'
 import { HOUR_US } from '../../src/rollup/progress.ts'
 import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
 import { isTierClass, type Tier, tierClass } from '../../src/rollup/tier.ts'
-import { FAMILY_SERIES } from '../../src/series/family.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
@@ -21,7 +22,6 @@ import type { Run } from '../../src/series/run.ts'
 import { clip } from '../../src/series/run-edit.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
 import { type ModelRow, runLines } from '../series/model.ts'
-import type { HandClock } from './hand-clock.ts'
 import { readRuns } from './sent-rows.ts'
 
 export const KEEP_US = 6 * HOUR_US
@@ -33,7 +33,7 @@ export const TIERS: readonly Tier[] = [
 export interface StoreOptions {
   readonly disk: Disk
   readonly random: Random
-  readonly clock: HandClock
+  readonly clock: Clock
   readonly wal?: { fileBytes: number; filesMax: number }
   /** Told of what fails in the background. */
   onError(error: unknown): void
@@ -63,7 +63,7 @@ export class InlineStore {
     const { engine, series, progress } = storage
     const pins = new SegmentPins(id => engine.removeFile(id).catch(options.onError))
     this.maintenance = new Maintenance({
-      clock: options.clock,
+      clock: options.clock instanceof GatewayClock ? options.clock : new GatewayClock(options.clock),
       manifest: engine.manifest,
       series,
       workers: this.workers(),
@@ -161,9 +161,7 @@ export class InlineStore {
     const { series, engine } = this.storage
     const isWanted = (info: SegmentInfo) =>
       info.id !== without && (tier === null ? !isTierClass(info.class) : info.class === tierClass(tier))
-    const segments = [...engine.manifest.segments.values()].filter(
-      info => info.family === FAMILY_SERIES && isWanted(info)
-    )
+    const segments = series.live(engine.manifest.segments.values()).filter(isWanted)
     const views = tier === null && withHeads ? series.views() : []
     const heads = views.map(view => new HeadReader(view, series.shapes.all))
     const reader = new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
@@ -227,9 +225,7 @@ export class InlineStore {
   private async readLong<T>(callback: (reader: SeriesReader) => Promise<T>): Promise<T> {
     const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
     const { series, engine } = this.storage
-    const segments = [...engine.manifest.segments.values()].filter(
-      info => info.family === FAMILY_SERIES && !isTierClass(info.class)
-    )
+    const segments = series.live(engine.manifest.segments.values()).filter(info => !isTierClass(info.class))
     for (const info of segments) cache.open(info)
     const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
     try {

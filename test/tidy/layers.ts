@@ -54,7 +54,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'node:fs/promises': ['disk/', 'cli/', 'daemon/'],
   'node:worker_threads': ['offload/', 'daemon/worker.ts'],
   'node:v8': ['daemon/heap.ts'],
-  'node:child_process': ['daemon/notify.ts'],
+  'node:child_process': ['daemon/notify.ts', 'daemon/clock-source.ts'],
   'Date.now': ['base/clock.ts'],
   'performance.now': ['base/clock.ts'],
   'Math.random': ['base/random.ts']
