@@ -23,8 +23,8 @@ export class GatewayClock implements Clock {
   private zeroUs: number | null = null
   private leastZeroUs = 0
   private wallBeforeUs = Number.NEGATIVE_INFINITY
-  /** Up to here stamps were given out. */
-  private highUs = Number.NEGATIVE_INFINITY
+  /** Up to here the wall shows times again. */
+  private againUs = Number.NEGATIVE_INFINITY
   private place = PLACE_STEP_US
   private apartUs: number
 
@@ -36,11 +36,12 @@ export class GatewayClock implements Clock {
   nowUs(): number {
     if (this.zeroUs !== null) return this.zeroUs + this.monotonicUs()
     const us = this.clock.nowUs()
-    if (us < this.wallBeforeUs) this.place = (this.place + PLACE_STEP_US) % PLACES || 1
+    if (us < this.wallBeforeUs) {
+      this.place = (this.place + PLACE_STEP_US) % PLACES || 1
+      this.againUs = Math.max(this.againUs, this.wallBeforeUs)
+    }
     this.wallBeforeUs = us
-    if (us < this.highUs) return us + this.place
-    this.highUs = us
-    return us
+    return us <= this.againUs ? us + this.place : us
   }
 
   monotonicMs(): number {
@@ -95,13 +96,12 @@ export class GatewayClock implements Clock {
   /** The wall is believed from now on; stamps that were given out before were moved to it. */
   believe(): void {
     this.zeroUs = null
-    this.highUs = this.clock.nowUs()
-    this.wallBeforeUs = this.highUs
+    this.wallBeforeUs = this.clock.nowUs()
   }
 
   /** Stamps up to this moment were given out before. */
   gaveOut(us: number): void {
-    this.highUs = Math.max(this.highUs, us)
+    this.againUs = Math.max(this.againUs, us)
   }
 
   /** By how much the wall was stepped since the last call, us: what it moved and the monotonic clock did not. */

@@ -102,8 +102,7 @@ export class ClockKeeper {
     }
     if (this.verdict.isKnown && goesOn) await this.correct()
     else if (this.verdict.isKnown) {
-      // What a device's clock was ahead by is no reason: only what the gateway itself gave out.
-      if (clock.wallUs() < (this.saved?.nowUs ?? 0)) clock.gaveOut(this.newestUs(live))
+      this.noteBehind(live)
       if (boots.settle(clock.nowUs())) await this.commit(boots)
       this.parts.onNews({ kind: 'known', why: this.verdict.why })
     } else await this.beProvisional(boots, live, goesOn)
@@ -247,12 +246,19 @@ export class ClockKeeper {
     series.stampAs(0)
     clock.believe()
     clock.takeStepUs()
+    this.noteBehind(series.live(manifest.segments.values()))
     this.verdict = verdict
     this.correction = { boot: this.boot, samples, byUs }
     this.boot = 0
     this.provisionalSinceUs = null
     this.parts.onMoved()
     this.parts.onNews({ kind: 'set', why: verdict.why, ...this.correction })
+  }
+
+  /** The wall may show what was stamped before; what a device's clock was ahead by is no such stamp. */
+  private noteBehind(live: readonly LiveSegment[]): void {
+    const { clock } = this.parts
+    if (clock.wallUs() < (this.saved?.nowUs ?? 0)) clock.gaveOut(this.newestUs(live))
   }
 
   /** Windows that tiers are past may get samples by the correction. */
@@ -270,11 +276,10 @@ export class ClockKeeper {
     this.parts.series.correct(boots)
   }
 
-  /** Boots that rows or segments bear. */
+  /** Boots that segments or the WAL bear: also those that are corrected, since what is stored stays as it is. */
   private borne(live: readonly LiveSegment[]): Set<number> {
-    const borne = new Set<number>()
+    const borne = new Set(this.parts.series.replayedBoots)
     for (const { boot } of live) if (boot !== 0) borne.add(boot)
-    for (const [boot] of this.parts.series.bootRows()) borne.add(boot)
     return borne
   }
 

@@ -66,6 +66,8 @@ export class SeriesStore implements WalOwner {
   private readonly heads: Heads
   private readonly bootShapes = new BootRowShapes(this.shapes)
   private known = new Boots()
+  /** Boots that rows of the WAL bear, corrected or not. */
+  readonly replayedBoots = new Set<number>()
   private classOf = new Uint16Array(1024)
   private freshDue = true
   private fullReported = false
@@ -223,6 +225,7 @@ export class SeriesStore implements WalOwner {
     define: from => this.catalog.replay(from),
     shape: (group, boot, fields, kinds) => {
       this.catalog.standIn(group, Math.max(...fields) + 1)
+      if (boot !== 0) this.replayedBoots.add(boot)
       return this.shapes.intern(group, fields, kinds, Number.POSITIVE_INFINITY, boot)
     },
     begin: (shape, timeUs) => {
