@@ -75,12 +75,14 @@ function columnBits(column: Run['columns'][number], i: number): string {
 
 const encode = new TextEncoder()
 
-/** Appends a row of the model to a head. */
-export function appendRow(head: Head, shapes: Shapes, row: ModelRow): void {
+/** Appends a row of the model to a head, as one of a boot whose clock is not known unless that is 0. */
+export function appendRow(head: Head, shapes: Shapes, row: ModelRow, boot = 0): void {
   const id = shapes.intern(
     row.group,
     row.values.map(value => value.field),
-    row.values.map(value => value.kind)
+    row.values.map(value => value.kind),
+    Number.POSITIVE_INFINITY,
+    boot
   )
   head.begin(id, shapes.all[id]!, row.timeUs)
   row.values.forEach(({ value }, i) => {
