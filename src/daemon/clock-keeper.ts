@@ -79,7 +79,9 @@ export class ClockKeeper {
   private saved: Moment | null = null
   private steppedAhead = false
   private cancel: () => void = () => {}
-  private looking: Promise<void> = Promise.resolve()
+  private isStopped = false
+  /** The change of the manifest under way. */
+  private changing: Promise<void> = Promise.resolve()
 
   constructor(parts: ClockKeeperParts) {
     this.parts = parts
@@ -111,17 +113,19 @@ export class ClockKeeper {
   /** Looks at the clock every second until stop(). */
   keep(): void {
     this.cancel = this.clock.after(TICK_MS, () => {
-      this.looking = this.look()
+      this.look()
         .catch(error => this.parts.onError(error))
-        .finally(() => this.keep())
+        .finally(() => {
+          if (!this.isStopped) this.keep()
+        })
     })
   }
 
-  /** Resolves when what is under way has ended. */
+  /** Looks no more; resolves when a change of the manifest under way has ended, well or not. */
   async stop(): Promise<void> {
+    this.isStopped = true
     this.cancel()
-    await this.looking
-    this.cancel()
+    await this.changing.catch(() => {})
   }
 
   /** Looks at the clock now. @throws as Disk; the clock is then as known as before */
@@ -133,16 +137,19 @@ export class ClockKeeper {
         this.steps++
         this.parts.onNews({ kind: 'stepped', byUs: stepUs })
         // From here a boot without a clock is to go on.
-        await this.parts.manifest.commit({ notes: [this.moment()] })
+        this.changing = this.parts.manifest.commit({ notes: [this.moment()] })
+        await this.changing
       }
     }
     if (this.verdict.isKnown) return
     const verdict = await this.judge()
+    if (this.isStopped) return
     if (!verdict.isKnown) {
       this.verdict = verdict
       return
     }
-    await this.correct(verdict)
+    this.changing = this.correct(verdict)
+    await this.changing
   }
 
   /** The newest moment as a note, to be saved now and then. */

@@ -69,7 +69,9 @@ export class MachineClockSource implements ClockSource {
     if (tree.real(SYNCHRONIZED) !== null) return { state: 'set', by: 'systemd-timesyncd', hasBattery }
     const hasTimesyncd = tree.real(TIMESYNCD) !== null
     if (tree.real(SYSTEMD) === null) return { state: 'nobody', by: 'no systemd runs here', hasBattery }
-    await this.askTimedatectl()
+    // The file will tell of timesyncd, so its answer can come when it comes; of others only this one does.
+    const asked = this.askTimedatectl()
+    if (!hasTimesyncd) await asked
     if (this.timedate?.isSet) return { state: 'set', by: 'the time service, as timedatectl says', hasBattery }
     if (hasTimesyncd) return { state: 'waiting', by: 'systemd-timesyncd', hasBattery }
     if (this.fault !== null) return { state: 'nobody', by: this.fault, hasBattery }

@@ -175,9 +175,8 @@ export class Head {
     this.boots.clear()
   }
 
-  /** Goes on with a copy of a page; returns the page. */
-  copyPage(page: number): SharedArrayBuffer {
-    const before = this.pages[page]!
+  /** Goes on with a copy of a page; views that have the page keep it. */
+  copyPage(page: number): void {
     const copy = this.pool.take()
     new Float64Array(copy).set(this.doubles[page]!)
     this.pages[page] = copy
@@ -187,7 +186,6 @@ export class Head {
       this.slots = this.doubles[page]!
       this.links = this.words[page]!
     }
-    return before
   }
 
   /** The time of a group's newest row, in us; 0 when it has none. */

@@ -96,10 +96,7 @@ export class Heads {
 
   /** Gives rows other times; readers that have a view see none of it. */
   move(shapes: readonly Shape[], moves: ReadonlyMap<number, RowMove>): void {
-    for (const head of this.all()) {
-      const replaced = moveRows(head, shapes, moves)
-      this.afterReaders(() => this.pool.give(replaced))
-    }
+    for (const head of this.all()) moveRows(head, shapes, moves)
   }
 
   private all(): Head[] {

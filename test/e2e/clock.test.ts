@@ -67,7 +67,11 @@ t.test('a daemon without a clock stores what comes, and dates it right once it k
   const provisional = await times('match=v&from=-1h')
   t.equal(provisional.length, 20, 'now is the time of the gateway')
   t.ok(provisional.every(us => us >= MADE_US && us < from - 86_400e6))
-  t.equal((await times('match=w_v&from=-1h&to=2040-01-01T00:00:00Z')).length, 2, 'a device may be years ahead')
+  t.equal(
+    (await times('match=w_v&from=-1h&to=2040-01-01T00:00:00Z')).length,
+    2,
+    'a device may be years ahead'
+  )
   await fetch(`${base}/v1/flush`, { method: 'POST' })
   for (let n = 20; n < 30; n++) await client.publishAsync('a/b', `{"v":${n}}`, { qos: 1 })
   t.match(await get('/v1/status'), {
