@@ -73,6 +73,8 @@ t.test('a daemon without a clock stores what comes, and dates it right once it k
     'a device may be years ahead'
   )
   await fetch(`${base}/v1/flush`, { method: 'POST' })
+  // Query threads know the segments at provisional times now.
+  t.equal((await times('match=v&from=-1h')).length, 20)
   for (let n = 20; n < 30; n++) await client.publishAsync('a/b', `{"v":${n}}`, { qos: 1 })
   t.match(await get('/v1/status'), {
     clock: { known: false, boot: 1, provisional: [{ boot: 1, samples: 31 }] }

@@ -5,7 +5,7 @@ import { ByteWriter } from '../../src/base/bytes.ts'
 import { Random } from '../../src/base/random.ts'
 import type { SegmentInfo } from '../../src/engine/manifest.ts'
 import { Boots } from '../../src/series/boots.ts'
-import { Head, PagePool } from '../../src/series/head.ts'
+import { Head, type HeadView, PagePool } from '../../src/series/head.ts'
 import { moveRows, type RowMove } from '../../src/series/head-move.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { KIND } from '../../src/series/sample.ts'
@@ -13,7 +13,7 @@ import { Shapes } from '../../src/series/shape.ts'
 import { RowEncoder } from '../../src/series/wal-rows.ts'
 import { RowDecoder } from '../../src/series/wal-rows-read.ts'
 import { seeds } from '../kit/seeds.ts'
-import { anyRows, appendRow, Model, runLines } from './model.ts'
+import { anyRows, appendRow, Model, type ModelRow, runLines } from './model.ts'
 
 const DELTA_US = 31_536_000_000_000
 const MAX = Number.MAX_SAFE_INTEGER
@@ -68,11 +68,13 @@ t.test('moveRows() moves the rows of a boot for new views and leaves old ones al
     const random = new Random(seed)
     const [head, shapes] = [new Head(new PagePool()), new Shapes()]
     const [before, after] = [new Model(), new Model()]
+    const rows: ModelRow[] = []
     for (const row of anyRows(random, 1 + random.below(400), 4, 6)) {
       const isOfBoot = random.chance(0.4)
       appendRow(head, shapes, row, isOfBoot ? 5 : 0)
       before.write(row)
-      after.write(isOfBoot ? { ...row, timeUs: row.timeUs + DELTA_US } : row)
+      rows.push(isOfBoot ? { ...row, timeUs: row.timeUs + DELTA_US } : row)
+      after.write(rows.at(-1)!)
     }
     const old = new HeadReader(head.view(), shapes.all)
     const moves = new Map<number, RowMove>()
@@ -82,6 +84,10 @@ t.test('moveRows() moves the rows of a boot for new views and leaves old ones al
     moveRows(head, shapes.all, moves)
     const moved = new HeadReader(head.view(), shapes.all)
     t.equal(head.boots.size, 0)
+    const fresh = new Head(new PagePool())
+    for (const row of rows) appendRow(fresh, shapes, row)
+    const facts = ({ disorder, latest }: HeadView) => [[...disorder], [...latest]]
+    t.same(facts(head.view()), facts(fresh.view()), `VARVE_SEED=${seed} facts`)
     for (let group = 0; group < 4; group++) {
       const lines = (reader: HeadReader) => {
         const run = reader.run(group, null, 0, MAX)
