@@ -113,6 +113,17 @@ t.test('moveRows() moves the rows of a boot for new views and leaves old ones al
   }
 })
 
+t.test('moveRows() finds rows in order that were not', async t => {
+  const [head, shapes] = [new Head(new PagePool()), new Shapes()]
+  const values = [{ field: 0, kind: KIND.number, value: 1 }]
+  appendRow(head, shapes, { group: 0, timeUs: 1000, values }, 1)
+  appendRow(head, shapes, { group: 0, timeUs: 500, values })
+  t.equal(head.disorder[0], 1)
+  moveRows(head, shapes.all, new Map([[0, { shape: shapes.twin(0, 0), deltaUs: -900 }]]))
+  t.equal(head.disorder[0], 0)
+  t.same([head.timeMinUs, head.timeMaxUs], [100, 500])
+})
+
 t.test('the WAL tells rows of a boot from others', async t => {
   const [head, shapes] = [new Head(new PagePool()), new Shapes()]
   const values = [{ field: 0, kind: KIND.number, value: 1.5 }]
