@@ -46,9 +46,11 @@ t.test('ClockKeeper stamps provisionally from 1970 on, and corrects it when the 
   t.same(judge(again.found(), world.sent, exact), [], 'after a power cut as well')
   t.same(again.keeper.uncorrected(), [])
   again.kill()
-  const once = await world.boot({ showsUs: world.trueUs, sync: 'set' })
-  t.same(judge(once.found(), world.sent, exact), [], 'and whenever the WAL is replayed')
-  await once.close()
+  for (let restart = 0; restart < 3; restart++) {
+    const later = await world.boot({ showsUs: 0 })
+    t.same(judge(later.found(), world.sent, exact), [], 'and whenever the WAL is replayed')
+    later.kill()
+  }
 })
 
 t.test('ClockKeeper goes on after everything stored when the clock is stale', async t => {
