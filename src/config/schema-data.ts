@@ -291,7 +291,7 @@ export const clock = {
     default: 'auto',
     of: ['auto', 'trusted'],
     live: true,
-    what: 'auto believes the wall clock once a time service or a battery clock has set it, or where nobody can tell; trusted believes it from the start.',
+    what: 'auto believes the wall clock once a time service or a battery clock has set it, or where nobody can tell (from five minutes after the boot on); trusted believes it from the start.',
     why: 'A Pi boots with a stale clock: what it stamps before it knows the time is corrected afterwards. trusted is for a clock that is right and that nothing says so of.'
   })
 }

@@ -153,18 +153,10 @@ export class ClockKeeper {
   }
 
   /** The newest moment as a note, to be saved now and then. */
-  moment(): [key: string, value: Uint8Array] {
-    const { clock, source } = this.parts
-    return [
-      MOMENT_NOTE,
-      encodeMoment({
-        isKnown: clock.isKnown,
-        nowUs: clock.nowUs(),
-        leastUs: clock.leastUs(),
-        uptimeMs: source.uptimeMs(),
-        kernel: source.kernel
-      })
-    ]
+  moment(isKnown = this.clock.isKnown, nowUs = this.clock.nowUs()): [key: string, value: Uint8Array] {
+    const { kernel } = this.parts.source
+    const leastUs = isKnown ? nowUs : this.clock.leastUs()
+    return [MOMENT_NOTE, encodeMoment({ isKnown, nowUs, leastUs, uptimeMs: this.uptimeUs() / 1000, kernel })]
   }
 
   /** Boots whose samples bear times that were never corrected, the one under way included. */
@@ -196,6 +188,7 @@ export class ClockKeeper {
       sync: await source.ask(),
       wallUs: clock.wallUs(),
       pastUs: this.pastUs(),
+      upMs: source.uptimeMs(),
       steppedAhead: this.steppedAhead,
       expectedUs: isSameBoot ? saved.nowUs + this.uptimeUs() - saved.uptimeMs * 1000 : null
     })
@@ -205,7 +198,8 @@ export class ClockKeeper {
     const { clock, series } = this.parts
     if (!goesOn) {
       const wallUs = isPlausible(clock.wallUs(), this.pastUs()) ? clock.wallUs() : 0
-      const nowUs = Math.max(wallUs, this.pastUs(), this.saved?.nowUs ?? 0, this.newestUs(live)) + GAP_US
+      const storedUs = Math.max(this.pastUs(), this.saved?.nowUs ?? 0, this.newestUs(live))
+      const nowUs = Math.max(wallUs, storedUs + GAP_US)
       clock.assume(nowUs, this.pastUs())
       this.boot = boots.begin(
         Math.max(0, ...this.borne(live)),
@@ -222,7 +216,7 @@ export class ClockKeeper {
 
   /** Corrects the boot under way by what the wall shows. @throws as Disk */
   private async correct(verdict = this.verdict): Promise<void> {
-    const { clock, series, progress, manifest, source } = this.parts
+    const { clock, series, progress, manifest } = this.parts
     let byUs: number
     let boots: Boots
     do {
@@ -231,21 +225,9 @@ export class ClockKeeper {
       boots.correct(this.boot, byUs)
       boots.settle(clock.wallUs())
       this.markLate(byUs)
-      const nowUs = clock.wallUs()
-      const moment = {
-        isKnown: true,
-        nowUs,
-        leastUs: nowUs,
-        uptimeMs: source.uptimeMs(),
-        kernel: source.kernel
-      }
-      await manifest.commit({
-        notes: [
-          [BOOTS_NOTE, boots.encode()],
-          [PROGRESS_NOTE, progress.encode()],
-          [MOMENT_NOTE, encodeMoment(moment)]
-        ]
-      })
+      const late: [string, Uint8Array] = [PROGRESS_NOTE, progress.encode()]
+      const moment = this.moment(true, clock.wallUs())
+      await manifest.commit({ notes: [[BOOTS_NOTE, boots.encode()], late, moment] })
       // Who sets a clock may do so in several steps.
     } while (Math.abs(clock.lateByUs() - byUs) > STEP_US)
     let samples = series.correct(boots)

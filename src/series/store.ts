@@ -17,12 +17,11 @@ import type { RecordFile } from '../engine/record-file.ts'
 import type { WalOwner } from '../engine/wal.ts'
 import { BootRowShapes } from './boot-rows.ts'
 import { Boots, type LiveSegment } from './boots.ts'
-import type { RetentionClass } from './bucket.ts'
 import { Catalog, type CatalogCursor, type CatalogLimits } from './catalog.ts'
 import { CatalogFile } from './catalog-file.ts'
 import { FAMILY_SERIES } from './family.ts'
 import { FlushCycle, type FlushReport, type SeriesJobs, type SeriesStorage } from './flush-cycle.ts'
-import type { ClassTable } from './flush-job.ts'
+import { type Classes, GroupClasses } from './group-classes.ts'
 import type { HeadView } from './head.ts'
 import { type DrainedHead, Heads, hasRows } from './heads.ts'
 import type { Labels } from './label.ts'
@@ -31,11 +30,8 @@ import { Shapes } from './shape.ts'
 import { RowEncoder } from './wal-rows.ts'
 import { RowDecoder, type RowSink } from './wal-rows-read.ts'
 
-export interface StoreOptions {
+export interface StoreOptions extends Classes {
   readonly limits: CatalogLimits
-  readonly classes: readonly RetentionClass[]
-  /** The class of a new group, an index into classes; fields are those that it begins with. */
-  classify(name: string, labels: Labels, fields: readonly string[]): number
   /** A head of this many bytes is flushed, until SeriesStore.flushBytes is set. */
   readonly flushBytes: number
   /** Heads of this many bytes together refuse rows. */
@@ -63,12 +59,12 @@ export class SeriesStore implements WalOwner {
   private readonly decoder = new RowDecoder()
   private readonly out = new ByteWriter()
   private readonly inWal: CatalogCursor = { groups: 0, series: 0 }
+  private readonly groupClasses: GroupClasses
   private readonly heads: Heads
   private readonly bootShapes = new BootRowShapes(this.shapes)
   private known = new Boots()
   /** Boots that rows of the WAL bear, corrected or not. */
   readonly replayedBoots = new Set<number>()
-  private classOf = new Uint16Array(1024)
   private freshDue = true
   private fullReported = false
   private refusal: VarveError | null = null
@@ -83,6 +79,7 @@ export class SeriesStore implements WalOwner {
     this.flushBytes = options.flushBytes
     this.catalog = new Catalog(options.limits)
     this.definitions = new CatalogFile(this.catalog)
+    this.groupClasses = new GroupClasses(options, this.catalog)
     this.heads = new Heads(options.afterReaders)
   }
 
@@ -96,7 +93,7 @@ export class SeriesStore implements WalOwner {
       jobs,
       heads,
       definitions,
-      classTable: () => this.classTable(),
+      classTable: () => this.groupClasses.table(),
       onSealed: () => {
         this.samplesSealed += heads.sealed!.head.samples
         this.freshDue = true
@@ -106,7 +103,7 @@ export class SeriesStore implements WalOwner {
         this.checkFull()
       }
     })
-    for (let id = 0; id < this.catalog.groupCount; id++) this.classify(id, this.catalog.at(id).fields)
+    for (let id = 0; id < this.catalog.groupCount; id++) this.groupClasses.classify(id, this.catalog.at(id).fields)
     this.samplesSealed = -this.heads.samples
     // Every row that was replayed lies in the WAL already.
     this.heads.drained()
@@ -126,7 +123,7 @@ export class SeriesStore implements WalOwner {
   shape(name: string, labels: Labels, fields: readonly string[], kinds: readonly Kind[]): number {
     const known = this.catalog.groupCount
     const group = this.catalog.group(name, labels)
-    if (group === known) this.classify(group, fields)
+    if (group === known) this.groupClasses.classify(group, fields)
     const indexes = fields.map(field => this.catalog.field(group, field))
     return this.shapes.intern(group, indexes, kinds)
   }
@@ -335,26 +332,6 @@ export class SeriesStore implements WalOwner {
   /** Resolves when no flush is under way, failed or not. */
   async settled(): Promise<void> {
     await this.flushes?.settled()
-  }
-
-  /** The class of every group and the spans, for a job. */
-  classTable(): ClassTable {
-    const { classes } = this.options
-    return {
-      names: classes.map(one => one.name),
-      spansUs: classes.map(one => one.spanUs),
-      classOf: this.classOf.slice(0, this.catalog.groupCount)
-    }
-  }
-
-  private classify(id: number, fields: readonly string[]): void {
-    if (id >= this.classOf.length) {
-      const grown = new Uint16Array(Math.max(id + 1, this.classOf.length * 2))
-      grown.set(this.classOf)
-      this.classOf = grown
-    }
-    const { name, labels } = this.catalog.at(id)
-    this.classOf[id] = this.options.classify(name, labels, fields)
   }
 
   /** Once for each group sync: asks for a flush, and refuses rows while the heads are over their bound. */

@@ -20,6 +20,7 @@ function facts(
     sync: { state, by: 'a test', hasBattery },
     wallUs: PAST_US + HOUR_US,
     pastUs: PAST_US,
+    upMs: 3_600_000,
     steppedAhead: false,
     expectedUs: null,
     ...rest
@@ -37,6 +38,8 @@ t.test('judgeClock() believes a clock that somebody vouches for, and no impossib
     [true, 'stepped ahead', facts('waiting', { steppedAhead: true })],
     [false, 'stepped, to the past', facts('nobody', { steppedAhead: true, wallUs: PAST_US - 1 })],
     [true, 'nobody can tell', facts('nobody')],
+    [false, 'nobody can tell, just after the boot', facts('nobody', { upMs: 60_000 })],
+    [true, 'the same, stepped ahead', facts('nobody', { upMs: 60_000, steppedAhead: true })],
     [false, 'nobody can tell, before what is stored', facts('nobody', { wallUs: PAST_US - 1 })],
     [false, 'nobody can tell, decades ahead', facts('nobody', { wallUs: PAST_US + 40 * 365 * 86_400e6 })],
     [true, 'known before in this boot', facts('waiting', { expectedUs: PAST_US + HOUR_US + 1e6 })],
