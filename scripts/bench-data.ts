@@ -46,7 +46,7 @@ async function segmentBytes(set: DataSet, rows: number, dir: string): Promise<nu
     segment.group({ id, name: set.name, labels, fields: group.fields }, runsOf(group, rows))
     await file.room()
   }
-  return (await segment.finish(1, 0)).bytes
+  return (await segment.finish(1, 0, 0)).bytes
 }
 
 const escaped = (name: string) => name.replaceAll(/[ ,=]/g, '\\$&')

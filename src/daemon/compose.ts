@@ -173,17 +173,7 @@ class Daemon implements Ground {
     })
     this.flushing = flushing
     flushing.watch()
-    this.stops.push(async () => {
-      notes.stop()
-      if (engine.wal.failure !== null) return
-      await engine.manifest.commit({ notes: notes.notes(steer.saved(series.headSamples)) })
-    })
-    notes.keep({
-      clock: this.clock,
-      ledger: () => steer.saved(series.headSamples),
-      writtenBytes: () => meter.totalBytes,
-      onError: error => this.background('save notes', error)
-    })
+    this.saveNotes(notes, steer, storage)
     keeper.keep()
     this.stops.push(() => keeper.stop())
 
@@ -350,6 +340,21 @@ class Daemon implements Ground {
     // A flush under way is let finish: what it wrote would have to be written again.
     this.stops.push(() => storage.series.settled())
     return workers
+  }
+
+  /** Saves small state now and then, and at the stop. */
+  private saveNotes(notes: SmallNotes, steer: WearSteer, { engine, series }: Storage): void {
+    this.stops.push(async () => {
+      notes.stop()
+      if (engine.wal.failure !== null) return
+      await engine.manifest.commit({ notes: notes.notes(steer.saved(series.headSamples)) })
+    })
+    notes.keep({
+      clock: this.clock,
+      ledger: () => steer.saved(series.headSamples),
+      writtenBytes: () => this.meter.totalBytes,
+      onError: error => this.background('save notes', error)
+    })
   }
 
   private openKeeper({ engine, series, progress }: Storage, workers: Workers): ClockKeeper {

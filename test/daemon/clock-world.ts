@@ -13,6 +13,7 @@ import { TimeGuard } from '../../src/ingest/time-guard.ts'
 import { TIME_MAX_US, TIME_MIN_US } from '../../src/series/sample.ts'
 import { CrashDisk } from '../kit/crash-disk.ts'
 import { HandClock } from '../kit/hand-clock.ts'
+import { readRuns } from '../kit/sent-rows.ts'
 import { InlineStore } from '../kit/series-store.ts'
 
 /** A moment after the program was made, on a whole bucket of the test store (an hour). */
@@ -112,11 +113,16 @@ export class Life {
         throw error
       }
     })
-    this.sink = new MessageSink(series, clock, {
-      deadLetters: new DeadLetters({ clock }),
-      rules: [{ pattern: 'timed/+', time: 'ts', timeUnit: 'us' }],
-      guard: new TimeGuard({ isGatewayKnown: () => clock.isKnown, aheadUsMax: 3600e6 })
-    })
+    this.sink = new MessageSink(
+      series,
+      clock,
+      {
+        deadLetters: new DeadLetters({ clock }),
+        rules: [{ pattern: 'timed/+', time: 'ts', timeUnit: 'us' }],
+        guard: new TimeGuard({ isGatewayKnown: () => clock.isKnown, aheadUsMax: 3600e6 })
+      },
+      []
+    )
   }
 
   static async open(world: World, boot: BootFacts): Promise<Life> {
@@ -198,6 +204,15 @@ export class Life {
       }
     })
     return found
+  }
+
+  /** Windows of tiers that are not what the raw rows say. */
+  wrongWindows(): string[] {
+    const { catalog } = this.store.storage.series
+    return this.store.wrongWindows(
+      0,
+      this.store.read(reader => readRuns(reader, catalog.groups.length))
+    )
   }
 
   /** The machine loses power, or the process its life. */

@@ -144,7 +144,10 @@ t.test('SmallNotes saves soon after the start, each quarter of an hour, and afte
   const commit = async () => {
     saves.push(clock.monotonicMs() / 1000)
   }
-  const notes = new SmallNotes({ note: () => undefined, commit } as unknown as Manifest)
+  const notes = new SmallNotes({ note: () => undefined, commit } as unknown as Manifest, () => [
+    'clock',
+    new Uint8Array(0)
+  ])
   let bytes = 0
   const onError = (error: unknown) => t.fail(String(error))
   notes.keep({ clock, ledger: () => new Uint8Array(1), writtenBytes: () => bytes, onError })
