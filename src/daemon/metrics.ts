@@ -9,7 +9,9 @@ import type { Parts } from './parts.ts'
 
 export function addMetrics(metrics: Metrics, parts: Parts): void {
   for (const facts of counters(parts)) metrics.counter(facts)
-  for (const facts of gauges(parts)) metrics.gauge(facts)
+  for (const gauges of [storeGauges, wearGauges, processGauges]) {
+    for (const facts of gauges(parts)) metrics.gauge(facts)
+  }
 }
 
 function counters(parts: Parts): MetricFacts[] {
@@ -83,8 +85,8 @@ function counters(parts: Parts): MetricFacts[] {
   ]
 }
 
-function gauges(parts: Parts): MetricFacts[] {
-  const { broker, workers, loop, guard, disk, steer, keeper } = parts
+function storeGauges(parts: Parts): MetricFacts[] {
+  const { guard, disk, keeper } = parts
   const { engine, series } = parts.storage
   const segmentBytes = () => {
     const sums = new Map<string, number>()
@@ -138,7 +140,12 @@ function gauges(parts: Parts): MetricFacts[] {
       help: '1 when the reserve is touched and the oldest buckets are dropped.',
       read: () => (guard.isLow ? 1 : 0)
     },
-    { name: 'medium_free_bytes', help: 'Free bytes of the medium.', read: () => disk.freeBytes() },
+    { name: 'medium_free_bytes', help: 'Free bytes of the medium.', read: () => disk.freeBytes() }
+  ]
+}
+
+function wearGauges({ steer }: Parts): MetricFacts[] {
+  return [
     {
       name: 'wear_over_budget',
       help: '1 when the medium will not last as long as flash.life says, or says that it is at its end.',
@@ -183,7 +190,13 @@ function gauges(parts: Parts): MetricFacts[] {
       name: 'sync_wait_seconds',
       help: 'How long an acknowledgement waits for its sync at most, as the wear budget sets it.',
       read: () => steer.plan.delayMs / 1000
-    },
+    }
+  ]
+}
+
+function processGauges(parts: Parts): MetricFacts[] {
+  const { broker, workers, loop } = parts
+  return [
     { name: 'mqtt_connections', help: 'Open MQTT connections.', read: () => broker.stats.connections },
     {
       name: 'mqtt_unacknowledged',

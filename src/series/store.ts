@@ -103,7 +103,8 @@ export class SeriesStore implements WalOwner {
         this.checkFull()
       }
     })
-    for (let id = 0; id < this.catalog.groupCount; id++) this.groupClasses.classify(id, this.catalog.at(id).fields)
+    for (let id = 0; id < this.catalog.groupCount; id++)
+      this.groupClasses.classify(id, this.catalog.at(id).fields)
     this.samplesSealed = -this.heads.samples
     // Every row that was replayed lies in the WAL already.
     this.heads.drained()

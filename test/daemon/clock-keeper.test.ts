@@ -125,7 +125,7 @@ t.test('a flush before the clock is known leaves segments that are read right af
     0
   )
   const [last] = life.store.read(reader => reader.last(0, null, TIME_MAX_US))
-  const topic = life.store.storage.series.catalog.groups[0]!.labels[0]![1]
+  const topic = life.store.storage.series.catalog.at(0).labels[0]![1]
   t.equal(last?.value, world.sent.findLast(one => one.topic === topic)!.n)
   await life.store.maintenance.rollup(TIERS)
   t.same(life.wrongWindows(), [], 'rollups are made of corrected times')

@@ -189,7 +189,9 @@ export class Life {
   found(): Map<number, number[]> {
     const found = new Map<number, number[]>()
     this.store.read(reader => {
-      for (const { id, fields } of this.store.storage.series.catalog.groups) {
+      const { catalog } = this.store.storage.series
+      for (let id = 0; id < catalog.groupCount; id++) {
+        const { fields } = catalog.at(id)
         const n = fields.indexOf('n')
         let before = Number.NEGATIVE_INFINITY
         for (const run of reader.runs(id, [n], TIME_MIN_US, TIME_MAX_US)) {
@@ -211,7 +213,7 @@ export class Life {
     const { catalog } = this.store.storage.series
     return this.store.wrongWindows(
       0,
-      this.store.read(reader => readRuns(reader, catalog.groups.length))
+      this.store.read(reader => readRuns(reader, catalog.groupCount))
     )
   }
 
