@@ -4,10 +4,12 @@
 //
 //   executable := what pkg made | source | notes | u32 source bytes | u32 notes bytes | "VRVX"    little-endian
 //
-// Invariant: notes that do not fit this V8 are ignored by it: the start is slower then, and nothing else.
-// Not here: who puts the pieces together (package.ts). This file is bundled by itself and imports node only.
+// Invariants: notes that do not fit this V8 are ignored by it: the start is slower then, and nothing else; V8 takes
+// notes only under the flags they were made with, so the daemon's are set before it reads them.
+// Not here: who puts the pieces together (package.ts). This file is bundled by itself, with next to nothing.
 import fs from 'node:fs'
 import vm from 'node:vm'
+import { boundHeaps } from '../src/daemon/heap.ts'
 
 declare const require: NodeJS.Require
 declare const module: NodeJS.Module
@@ -20,6 +22,7 @@ const NAME = 'varve.cjs'
 
 /** The bundle as a script that gives the usual function of a CommonJS module. */
 export function scriptOf(source: string, notes: Buffer | undefined): vm.Script {
+  boundHeaps()
   return new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
     filename: NAME,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,

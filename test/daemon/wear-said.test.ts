@@ -11,10 +11,11 @@ function partsWith(state: 'ample' | 'over', device: object | null, notes: string
   const plan = { state, why: 'much is written', endMs: Number.POSITIVE_INFINITY, delayMs: 1000 }
   const engine = { wal: { failure: null, full: false } }
   return {
-    storage: { engine, series: {} },
+    storage: { engine, series: { refusalCode: null } },
     guard: { isFull: false },
     damage: [],
     steer: { plan, flash: { device, notes } },
+    keeper: { verdict: { isKnown: true, why: 'told' }, provisionalSinceUs: null },
     broker: { stats: {} }
   } as unknown as Parts
 }
