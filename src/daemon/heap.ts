@@ -13,7 +13,7 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
 /** What a heap may grow by from one full collection to the next. */
-const GROWTH_PERCENT = 20
+const GROWTH_PERCENT = 30
 
 /** Makes all heaps of the process grow slowly, from now on. */
 export function boundHeaps(): void {

@@ -47,7 +47,8 @@ class ArrivalAppender implements Appender {
   begin(shape: number, timeUs: number, isArrival: boolean): void {
     if (isArrival) {
       const stepUs = this.precision === null ? 1 : this.precision.stepUsOf(shape)
-      const startUs = timeUs - (timeUs % stepUs)
+      // A remainder of such large numbers is dear, and mostly nothing is cut.
+      const startUs = stepUs === 1 ? timeUs : timeUs - (timeUs % stepUs)
       const newestUs = this.series.newestTimeUs(shape)
       // A clock that stepped back must not glue what follows to the old time: only near misses are moved.
       if (newestUs >= startUs && newestUs < startUs + Math.max(1000, stepUs)) {

@@ -182,7 +182,7 @@ export function hosts(config: Config): { mqtt: string; http: string } {
  */
 export function headBytes({ memory }: Config) {
   const share = (part: number) => Math.floor(memory.max * part)
-  return { flush: share(0.15), flushMax: share(0.2), pause: share(0.25), refuse: share(0.4) }
+  return { flush: share(0.18), flushMax: share(0.22), pause: share(0.32), refuse: share(0.45) }
 }
 
 /**

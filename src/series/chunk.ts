@@ -48,6 +48,8 @@ const BODIES_KEPT = 262_144
 const heads = new ByteWriter(1024)
 let bodies = new ByteWriter(BODIES_KEPT)
 const siblings = new Siblings()
+/** In shorter chunks, those of a load that fills memory in seconds, a sibling saves less than its trial costs. */
+const SIBLING_ROWS_MIN = 512
 
 function encodeColumn(column: Column, rows: number, cold: boolean): void {
   const { field, kind, count, present } = column
@@ -63,7 +65,8 @@ function encodeColumn(column: Column, rows: number, cold: boolean): void {
   const body = bodies.length
   if (count > 0) {
     if (kind === KIND.number) {
-      encodeNumbers(column.numbers!, count, heads, bodies, cold, cold && !sparse ? siblings : null)
+      const mayFollow = cold && !sparse && rows >= SIBLING_ROWS_MIN
+      encodeNumbers(column.numbers!, count, heads, bodies, cold, mayFollow ? siblings : null)
     } else if (kind === KIND.boolean) {
       const states = column.numbers!
       let ones = 0

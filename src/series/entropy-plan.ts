@@ -177,11 +177,18 @@ export function refineEntropy(values: Float64Array, from: number, n: number, pla
 const CONTEXTS_SAVE = 1 / 32
 /** What more than one table needs: fewer values a token are not worth them. */
 const CONTEXT_VALUES_MIN = 16
+/** Fewer values are not worth the trial: three tables take more of what they save. */
+const CONTEXTS_FROM = 512
 const tokenAt = new Uint16Array(4096)
 
 /** Turns to contexts where they pay; `plan` is the best for values[from, from + n) without them. */
 export function planContexts(values: Float64Array, from: number, n: number, plan: EntropyPlan): void {
-  if (plan.tokens < 2 || n < CONTEXT_VALUES_MIN * plan.tokens || !Number.isFinite(plan.bits)) return
+  if (
+    plan.tokens < 2 ||
+    n < Math.max(CONTEXTS_FROM, CONTEXT_VALUES_MIN * plan.tokens) ||
+    !Number.isFinite(plan.bits)
+  )
+    return
   const { center, split, tokenMin, tokens } = plan
   const direct = 1 << (split + 1)
   const all = joint[0]!

@@ -231,7 +231,7 @@ t.test('columns that follow from siblings cost little, and read alone, in any or
 
 t.test('a chunk whose columns follow themselves, or each other too deep, is refused', async t => {
   const random = new Random(2)
-  const rows = 300
+  const rows = 600
   let watts = 100
   const fields = Array.from({ length: 5 }, () => new Float64Array(rows))
   const totals = [0, 0, 0, 0]
