@@ -177,11 +177,11 @@ class Daemon implements Ground {
     keeper.keep()
     this.stops.push(() => keeper.stop())
 
-    const { deadLetters, messages, lines } = openIngest(this, storage, gate)
+    const ingest = openIngest(this, storage, gate)
     const guard = openGuard(this, storage, () => this.maintenance!)
     this.guard = guard
     this.maintenance = openMaintenance(this, storage, workers, steer)
-    const broker = await openBroker(this.config, storage, gate, messages, this.clock, this.log)
+    const broker = await openBroker(this.config, storage, gate, ingest.messages, this.clock, this.log)
     this.broker = broker
     this.stops.push(() => broker.close())
     const jobs = openJobs(this, this.maintenance, notes)
@@ -198,9 +198,7 @@ class Daemon implements Ground {
       keeper,
       workers,
       broker,
-      messages,
-      lines,
-      deadLetters,
+      ...ingest,
       jobs,
       guard,
       http,

@@ -15,6 +15,7 @@ import { DatabaseNames, influxQueryRoute } from '../http/influx-query.ts'
 import { type AdminSource, adminRoutes } from '../http/routes-admin.ts'
 import { prometheusRoutes } from '../http/routes-prometheus.ts'
 import { queryRoutes } from '../http/routes-query.ts'
+import { remoteWriteRoute } from '../http/routes-remote-write.ts'
 import { writeRoutes } from '../http/routes-write.ts'
 import { HttpServer } from '../http/server.ts'
 import type { DeadLetter } from '../ingest/dead-letter.ts'
@@ -107,6 +108,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       ...queryRoutes(parts.workers, parts.clock),
       ...prometheusRoutes(parts.workers, parts.clock, versionText()),
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
+      remoteWriteRoute(parts.remote, http.bodyMax),
       influxQueryRoute(databases),
       ...adminRoutes(adminSource(parts, needs))
     ],

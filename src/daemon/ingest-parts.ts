@@ -1,11 +1,13 @@
-// Puts together what messages and lines of protocol go through: rules, limits, dead letters, and the two sinks.
+// Puts together what messages and lines of protocol go through: rules, limits, dead letters, and the sinks.
 //
-// Not here: what the sinks do (ingest-sink.ts), the faces before them (faces.ts).
+// Not here: what the sinks do (ingest-sink.ts, http-sinks.ts), the faces before them (faces.ts).
 import { DeadLetters } from '../ingest/dead-letter.ts'
 import { INGEST_LIMITS } from '../ingest/limits.ts'
+import { PrecisionAppender } from '../ingest/precision.ts'
 import { TimeGuard } from '../ingest/time-guard.ts'
 import type { Gate } from './gate.ts'
-import { LineProtocolSink, MessageSink } from './ingest-sink.ts'
+import { LineProtocolSink, PrometheusSink, WriteWaits } from './http-sinks.ts'
+import { MessageSink } from './ingest-sink.ts'
 import { DeadLetterEntries } from './kept-entries.ts'
 import * as policy from './policy.ts'
 import type { Storage } from './storage.ts'
@@ -36,6 +38,9 @@ export function openIngest(ground: Ground, { engine, series, kv }: Storage, gate
   }
   const messages = new MessageSink(series, clock, options, precision)
   const pendingMax = Math.max(4 << 20, config.memory.max * PENDING_SHARE)
-  const lines = new LineProtocolSink(series, engine.wal, gate, clock, pendingMax, precision)
-  return { deadLetters, messages, lines }
+  const waits = new WriteWaits(series, engine.wal, gate, clock, pendingMax)
+  const rows = precision.length === 0 ? series : new PrecisionAppender(series, precision)
+  const lines = new LineProtocolSink(rows, waits, clock)
+  const remote = new PrometheusSink(rows, waits, clock, config.http.inflatedMax)
+  return { deadLetters, messages, lines, remote }
 }

@@ -1,31 +1,18 @@
-// Where messages and lines of protocol become rows: joins the broker and the HTTP write path to ingest and
-// to the store. The only place that knows both.
+// Where messages become rows: joins the broker to ingest and to the store.
 //
 // A message without a time of its own gets the gateway's, in steps of at least a microsecond within its
 // group: two messages of one topic in one tick of the clock are two rows, not one.
 //
 // Invariants: what is returned to a face is the WAL group that holds the data; nothing is acknowledged
-// here. Not here: parsing (ingest), acknowledging (broker, http).
+// here. Not here: parsing (ingest), acknowledging (broker), what comes by HTTP (http-sinks.ts).
 import type { Clock } from '../base/clock.ts'
-import { VarveError } from '../base/errors.ts'
-import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { PublishSink } from '../broker/intake.ts'
-import type { Wal } from '../engine/wal.ts'
-import { EAGER, NORMAL } from '../engine/wal.ts'
-import type { LineSink, LineWriter, Precision, WriteOutcome } from '../http/line-sink.ts'
 import type { Appender } from '../ingest/appender.ts'
-import { LineProtocol, refusalMessage } from '../ingest/line-protocol.ts'
 import { Mapper, type MapperOptions } from '../ingest/mapper.ts'
 import { PrecisionAppender, type PrecisionRule } from '../ingest/precision.ts'
 import type { Labels } from '../series/label.ts'
-import { type Kind, TIME_MAX_US } from '../series/sample.ts'
+import type { Kind } from '../series/sample.ts'
 import type { SeriesStore } from '../series/store.ts'
-import type { Gate } from './gate.ts'
-
-/** Rows that wait for a full WAL are refused after one to two of these. */
-const FULL_MS = 3_000
-/** WAL bytes of a byte of line protocol, roughly: only paces the syncs. */
-const WAL_PER_LINE_BYTE = 0.2
 
 /** The store as messages see it: rows that bring the gateway's time never share it within their group. */
 class ArrivalAppender implements Appender {
@@ -102,100 +89,5 @@ export class MessageSink implements PublishSink {
   publish(topic: string, bytes: Uint8Array, start: number, end: number): number {
     const nowUs = this.clock.nowUs()
     return this.mapper.message(topic, bytes, start, end, nowUs) > 0 ? this.appender.pendingGroup : 0
-  }
-}
-
-/** Stores lines of protocol. */
-export class LineProtocolSink implements LineSink {
-  lines = 0
-  samples = 0
-  refused = 0
-  private readonly protocol: LineProtocol
-  private readonly series: SeriesStore
-  private readonly wal: Wal
-  private readonly gate: Gate
-  private readonly clock: GatewayClock
-  private readonly pendingBytesMax: number
-  private waiting: PromiseWithResolvers<void> | null = null
-
-  /**
-   * @param pendingBytesMax  unsynced WAL bytes above which bodies are not read on
-   * @param precision        what is cut of rows; [] keeps them as they come
-   */
-  constructor(
-    series: SeriesStore,
-    wal: Wal,
-    gate: Gate,
-    clock: GatewayClock,
-    pendingBytesMax: number,
-    precision: readonly PrecisionRule[]
-  ) {
-    this.protocol = new LineProtocol(
-      precision.length === 0 ? series : new PrecisionAppender(series, precision)
-    )
-    this.series = series
-    this.wal = wal
-    this.gate = gate
-    this.clock = clock
-    this.pendingBytesMax = pendingBytesMax
-    gate.onSynced(() => this.goOn())
-    wal.onFailed(() => this.goOn())
-  }
-
-  open(precision: Precision): LineWriter {
-    const nowUs = this.clock.nowUs()
-    // While the gateway does not know the time it cannot call a device's too late.
-    const latest = this.clock.isKnown ? {} : { latestUs: TIME_MAX_US }
-    const writer = this.protocol.writer({ precision, nowUs, ...latest })
-    return {
-      push: piece => {
-        writer.push(piece)
-        this.wal.note(piece.length * WAL_PER_LINE_BYTE, NORMAL)
-      },
-      end: (): WriteOutcome => {
-        const result = writer.finish()
-        this.lines += result.rows
-        this.samples += result.samples
-        this.refused += result.refused
-        return { stored: result.rows, refused: result.refused, message: refusalMessage(result) }
-      }
-    }
-  }
-
-  /**
-   * A client that waits for its answer sends nothing more: sync early.
-   * @throws {VarveError} VARVE_WAL_FULL when the WAL has had no room for FULL_MS; VARVE_SYNC_FAILED
-   */
-  async synced(): Promise<void> {
-    const group = this.series.pendingGroup
-    this.wal.note(0, EAGER)
-    const refused = Promise.withResolvers<never>()
-    let cancel = () => {}
-    const look = (wasFull: boolean) => {
-      cancel = this.clock.after(FULL_MS, () => {
-        if (!wasFull || !this.wal.full) return look(this.wal.full)
-        const why = 'every WAL file is waiting for a flush'
-        refused.reject(new VarveError('VARVE_WAL_FULL', `Cannot store rows: ${why}; try again`))
-      })
-    }
-    look(this.wal.full)
-    try {
-      await Promise.race([this.wal.synced(group), refused.promise])
-    } finally {
-      cancel()
-    }
-  }
-
-  ready(): Promise<void> | null {
-    if (this.wal.failure !== null || this.gate.pendingBytes <= this.pendingBytesMax) return null
-    this.waiting ??= Promise.withResolvers<void>()
-    return this.waiting.promise
-  }
-
-  private goOn(): void {
-    if (this.waiting === null || (this.wal.failure === null && this.gate.pendingBytes > this.pendingBytesMax))
-      return
-    this.waiting.resolve()
-    this.waiting = null
   }
 }

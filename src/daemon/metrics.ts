@@ -15,7 +15,7 @@ export function addMetrics(metrics: Metrics, parts: Parts): void {
 }
 
 function counters(parts: Parts): MetricFacts[] {
-  const { broker, messages, lines, meter, deadLetters, workers, http } = parts
+  const { broker, messages, lines, remote, meter, deadLetters, workers, http } = parts
   const { stats } = broker
   const { engine, series } = parts.storage
   const causes = (of: 'bytes' | 'syncs' | 'metadataBytes') =>
@@ -25,6 +25,16 @@ function counters(parts: Parts): MetricFacts[] {
     { name: 'messages', help: 'Messages stored or refused by ingest.', read: () => messages.mapper.messages },
     { name: 'lines', help: 'Lines of line protocol stored.', read: () => lines.lines },
     { name: 'lines_refused', help: 'Lines of line protocol refused.', read: () => lines.refused },
+    {
+      name: 'remote_write_samples',
+      help: 'Samples of remote write stored.',
+      read: () => remote.samples
+    },
+    {
+      name: 'remote_write_refused',
+      help: 'Samples of remote write refused.',
+      read: () => remote.refused
+    },
     {
       name: 'dead_letters',
       help: 'Messages that could not be stored, by why.',

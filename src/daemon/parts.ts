@@ -7,7 +7,8 @@ import type { DeadLetters } from '../ingest/dead-letter.ts'
 import type { Jobs } from '../schedule/jobs.ts'
 import type { ClockKeeper } from './clock-keeper.ts'
 import type { DiskGuard } from './disk-guard.ts'
-import type { LineProtocolSink, MessageSink } from './ingest-sink.ts'
+import type { LineProtocolSink, PrometheusSink } from './http-sinks.ts'
+import type { MessageSink } from './ingest-sink.ts'
 import type { Storage } from './storage.ts'
 import type { WearLedger } from './wear-ledger.ts'
 import type { WearSteer } from './wear-steer.ts'
@@ -40,6 +41,7 @@ export interface Parts {
   readonly broker: Broker
   readonly messages: MessageSink
   readonly lines: LineProtocolSink
+  readonly remote: PrometheusSink
   readonly deadLetters: DeadLetters
   readonly jobs: Jobs
   readonly guard: DiskGuard

@@ -22,21 +22,23 @@ export class RequestBody {
   /**
    * The bytes as they arrive; take the next only when you can hold it.
    * @param bytesMax  limit of the decompressed body
+   * @param own       the encoding that the caller undoes, in place of gzip
    * @throws {HttpError} VARVE_HTTP_TOO_LARGE, VARVE_HTTP_ENCODING for another encoding than gzip,
    * VARVE_HTTP_BODY when it is not gzip or ends too early
    */
-  async *chunks(bytesMax: number): AsyncGenerator<Uint8Array, void, void> {
+  async *chunks(bytesMax: number, own: string | null = null): AsyncGenerator<Uint8Array, void, void> {
     this.isBegun = true
     const { message } = this
-    const encoding = (message.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
-    if (!['identity', 'gzip', 'x-gzip', ''].includes(encoding)) {
+    const encoding = (message.headers['content-encoding'] ?? own ?? 'identity').trim().toLowerCase()
+    const taken = own === null ? ['identity', 'gzip', 'x-gzip', ''] : [own]
+    if (!taken.includes(encoding)) {
       throw new HttpError(
         'VARVE_HTTP_ENCODING',
-        `Cannot read body: content encoding ${encoding.slice(0, 40)} is not gzip`,
+        `Cannot read body: content encoding ${encoding.slice(0, 40)} is not ${own ?? 'gzip'}`,
         'content-encoding'
       )
     }
-    const isPlain = encoding === 'identity' || encoding === ''
+    const isPlain = own !== null || encoding === 'identity' || encoding === ''
     if (isPlain && Number(message.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
     const stream = isPlain ? message : gunzipOf(message)
     let bytes = 0
@@ -58,9 +60,9 @@ export class RequestBody {
   }
 
   /** The whole body. @throws as chunks() */
-  async bytes(bytesMax: number): Promise<Buffer> {
+  async bytes(bytesMax: number, own: string | null = null): Promise<Buffer> {
     const chunks: Uint8Array[] = []
-    for await (const chunk of this.chunks(bytesMax)) chunks.push(chunk)
+    for await (const chunk of this.chunks(bytesMax, own)) chunks.push(chunk)
     return Buffer.concat(chunks)
   }
 

@@ -110,7 +110,9 @@ export class PrecisionAppender implements Appender {
       const { slots, at } = this.inner
       const { powers } = this.cut
       for (let i = 0; i < powers.length; i++) {
-        if (powers[i] !== 0) slots[at + i] = cutValue(slots[at + i]!, powers[i]!)
+        const value = slots[at + i]!
+        // A NaN stays where it lies: as a number it may lose the bits that mark a series stale.
+        if (powers[i] !== 0 && !Number.isNaN(value)) slots[at + i] = cutValue(value, powers[i]!)
       }
     }
     this.inner.end()

@@ -10,6 +10,7 @@ import type { LineSink, Precision } from '../../src/http/line-sink.ts'
 import { type AdminSource, adminRoutes } from '../../src/http/routes-admin.ts'
 import { prometheusRoutes } from '../../src/http/routes-prometheus.ts'
 import { queryRoutes } from '../../src/http/routes-query.ts'
+import { type RemoteWriteSink, remoteWriteRoute } from '../../src/http/routes-remote-write.ts'
 import { writeRoutes } from '../../src/http/routes-write.ts'
 import { type HttpLimits, HttpServer, type RequestFacts } from '../../src/http/server.ts'
 import { DEFAULT_QUERY_LIMITS, type QueryLimits } from '../../src/query/limits.ts'
@@ -77,8 +78,32 @@ export class FakeSink implements LineSink {
   }
 }
 
+/** Keeps bodies; 'bad' is refused in part, 'broken' cannot be read, 'full' makes the store refuse. */
+export class FakeRemoteSink implements RemoteWriteSink {
+  readonly events: string[] = []
+
+  store(body: Uint8Array) {
+    const text = Buffer.from(body).toString()
+    this.events.push(text)
+    if (text === 'full') throw new VarveError('VARVE_MEMORY', 'Cannot store sample: full')
+    if (text === 'broken') throw new VarveError('VARVE_REMOTE_WRITE', 'Cannot read remote write: at byte 3')
+    if (text === 'empty') return { samples: 0, message: null }
+    return { samples: 1, message: text === 'bad' ? 'Cannot store 1 samples of the body: series 2' : null }
+  }
+
+  async synced() {
+    await new Promise(resolve => setTimeout(resolve, 5))
+    this.events.push('synced')
+  }
+
+  ready() {
+    return null
+  }
+}
+
 export class Kit {
   readonly sink = new FakeSink()
+  readonly remote = new FakeRemoteSink()
   readonly sources: FakeSource[] = []
   readonly facts: RequestFacts[] = []
   readonly databases = new DatabaseNames()
@@ -122,6 +147,7 @@ export class Kit {
         ...queryRoutes(runner, systemClock),
         ...prometheusRoutes(runner, systemClock, '0.0.0'),
         ...writeRoutes(kit.sink, { bodyBytesMax: BODY_BYTES_MAX }, onDatabase),
+        remoteWriteRoute(kit.remote, BODY_BYTES_MAX),
         influxQueryRoute(kit.databases),
         ...adminRoutes(admin)
       ]

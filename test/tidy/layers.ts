@@ -43,6 +43,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@lezer/common': ['promql/'],
   '@lezer/lr': ['promql/'],
   '@lezer/highlight': ['promql/'],
+  pbf: ['ingest/remote-write.ts'],
   pino: ['base/log.ts'],
   'prom-client': ['base/metrics.ts'],
   fastify: ['http/server.ts'],
