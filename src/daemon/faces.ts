@@ -109,7 +109,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       ...prometheusRoutes(parts.workers, parts.clock, versionText()),
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
       remoteWriteRoute(parts.remote, http.bodyMax),
-      influxQueryRoute(databases),
+      influxQueryRoute(parts.workers, parts.clock, databases),
       ...adminRoutes(adminSource(parts, needs))
     ],
     onRequest: ({ id, method, path, status, error, isOurs }) => {

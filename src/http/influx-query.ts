@@ -1,16 +1,17 @@
-// The little InfluxQL that clients send before they write: CREATE DATABASE (Telegraf) and SHOW DATABASES
-// (Home Assistant). There is one store and so nothing to create; a name that a client created or wrote to is
-// remembered for this run, since clients refuse to go on when the list does not have it.
-//
-//   query     := statement (';' statement)* ';'?
-//   statement := 'CREATE' 'DATABASE' name rest? | 'SHOW' 'DATABASES'        name := word | '"' ... '"'
-import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
-import { HttpError, INFLUX_VERSION, influx1Face } from './problem.ts'
+// InfluxDB's /query: InfluxQL in a parameter, evaluated where the runner does its work. Reading it is done here,
+// since CREATE DATABASE and SHOW DATABASES are about names that clients believe in: there is one store and so
+// nothing to create; a name that a client created or wrote to is remembered for this run, since clients refuse
+// to go on when the list does not have it.
+// Not here: parameters and statements (query/influxql, influxql).
+import type { Clock } from '../base/clock.ts'
+import { readInfluxqlRequest } from '../query/influxql/parameters.ts'
+import type { QueryRunner } from '../query/runner.ts'
+import type { Route } from './exchange.ts'
+import { INFLUX_VERSION, influx1Face } from './problem.ts'
 import { readParameters } from './routes-query.ts'
 
 const DATABASES_MAX = 64
 const NAME_LENGTH_MAX = 128
-const STATEMENTS_MAX = 32
 
 /** The names of databases that clients believe in. */
 export class DatabaseNames {
@@ -31,49 +32,29 @@ export class DatabaseNames {
   }
 }
 
-export function influxQueryRoute(databases: DatabaseNames): Route {
+export function influxQueryRoute(runner: QueryRunner, clock: Clock, databases: DatabaseNames): Route {
   return {
     methods: ['GET', 'POST'],
     path: '/query',
+    // Who may write may read too (http.tokens); Telegraf sends CREATE DATABASE with such a token.
     roles: ['read', 'write'],
     face: influx1Face,
-    handle: exchange => answer(exchange, databases)
+    async handle(exchange) {
+      const parameters = await readParameters(exchange)
+      const request = readInfluxqlRequest(parameters, clock.nowUs(), statements => {
+        for (const statement of statements)
+          if (statement.is === 'create database') databases.add(statement.name)
+        return databases.list()
+      })
+      return {
+        status: 200,
+        headers: {
+          'content-type': 'application/json',
+          'cache-control': 'no-store',
+          'x-influxdb-version': INFLUX_VERSION
+        },
+        body: runner.run(request, exchange.signal)
+      }
+    }
   }
-}
-
-async function answer(exchange: Exchange, databases: DatabaseNames): Promise<Reply> {
-  const parameters = await readParameters(exchange)
-  const text = parameters.get('q')?.join(';') ?? ''
-  const statements = text
-    .split(';')
-    .map(statement => statement.trim())
-    .filter(statement => statement !== '')
-  if (statements.length === 0) {
-    throw new HttpError('VARVE_PARAMETER', 'missing required parameter "q"', 'q')
-  }
-  if (statements.length > STATEMENTS_MAX) {
-    throw new HttpError('VARVE_PARAMETER', `more than ${STATEMENTS_MAX} statements`, 'q')
-  }
-  const results = statements.map((statement, id) => ({
-    statement_id: id,
-    ...evaluateStatement(statement, databases)
-  }))
-  return jsonReply(200, { results }, { 'x-influxdb-version': INFLUX_VERSION })
-}
-
-function evaluateStatement(statement: string, databases: DatabaseNames): object {
-  const create = /^create\s+database\s+(?:"((?:[^"\\]|\\.)+)"|(\w+))(?:\s+with\s.*)?$/is.exec(statement)
-  if (create !== null) {
-    databases.add(create[1]?.replace(/\\(.)/g, '$1') ?? create[2]!)
-    return {}
-  }
-  if (/^show\s+databases$/i.test(statement)) {
-    const values = databases.list().map(name => [name])
-    return { series: [{ name: 'databases', columns: ['name'], values }] }
-  }
-  throw new HttpError(
-    'VARVE_PARAMETER',
-    `error parsing query: ${JSON.stringify(statement.slice(0, 60))} is neither CREATE DATABASE nor SHOW DATABASES`,
-    'q'
-  )
 }

@@ -6,6 +6,7 @@ import { encodeCbor } from './encode-cbor.ts'
 import { encodeCsv } from './encode-csv.ts'
 import { encodeJson, encodeJsonLines } from './encode-json.ts'
 import { history } from './history.ts'
+import { answerInfluxql } from './influxql/answer.ts'
 import { lastValues } from './last.ts'
 import { Budget, type QueryLimits } from './limits.ts'
 import { listSeries } from './list.ts'
@@ -49,9 +50,7 @@ export function* answer(
 ): Generator<Uint8Array, void, void> {
   const limits = isPromql(request) ? narrowed(context.limits, request) : context.limits
   const budget = new Budget(limits, context.clock, () => context.isCancelled())
-  const pieces = isPromql(request)
-    ? answerPromql(source, request, budget)
-    : ENCODERS[request.format](evaluate(source, request, budget), request.time)
+  const pieces = piecesOf(source, request, budget)
   for (const piece of pieces) {
     if (piece.length === 0) continue
     budget.sent(piece.length)
@@ -60,6 +59,12 @@ export function* answer(
     yield piece
     budget.resume()
   }
+}
+
+function piecesOf(source: SeriesSource, request: QueryRequest, budget: Budget): Iterable<Uint8Array> {
+  if (isPromql(request)) return answerPromql(source, request, budget)
+  if (request.kind === 'influxql') return answerInfluxql(source, request, budget)
+  return ENCODERS[request.format](evaluate(source, request, budget), request.time)
 }
 
 function isPromql(request: QueryRequest): request is PromqlRequest {

@@ -1,7 +1,6 @@
 // Runs kept beyond their iteration, and messages of several groups put in the order of their times.
 import type { Run } from '../series/run.ts'
 import type { Order } from '../series/source.ts'
-import type { Message } from './answer.ts'
 
 /** A run of its own arrays. */
 export function copyRun(run: Run): Run {
@@ -35,20 +34,24 @@ export function runBytes(run: Run): number {
   return bytes
 }
 
-interface Head {
+interface Timed {
+  readonly timeUs: number
+}
+
+interface Head<T extends Timed> {
   readonly rank: number
-  readonly rest: Iterator<Message>
-  message: Message
+  readonly rest: Iterator<T>
+  message: T
 }
 
 /** One ordered sequence of several; at equal times the earlier given goes first. */
-export function* mergeByTime(sequences: readonly Iterable<Message>[], order: Order): Iterable<Message> {
+export function* mergeByTime<T extends Timed>(sequences: readonly Iterable<T>[], order: Order): Generator<T> {
   const sign = order === 'asc' ? 1 : -1
-  const before = (a: Head, b: Head): boolean => {
+  const before = (a: Head<T>, b: Head<T>): boolean => {
     const apart = (a.message.timeUs - b.message.timeUs) * sign
     return apart < 0 || (apart === 0 && a.rank < b.rank)
   }
-  const heap: Head[] = []
+  const heap: Head<T>[] = []
   sequences.forEach((sequence, rank) => {
     const rest = sequence[Symbol.iterator]()
     const next = rest.next()
@@ -69,7 +72,11 @@ export function* mergeByTime(sequences: readonly Iterable<Message>[], order: Ord
 }
 
 /** Moves the head at i down a heap until none below it goes before it. */
-function sink(heap: Head[], i: number, before: (a: Head, b: Head) => boolean): void {
+function sink<T extends Timed>(
+  heap: Head<T>[],
+  i: number,
+  before: (a: Head<T>, b: Head<T>) => boolean
+): void {
   const head = heap[i]!
   for (;;) {
     let child = 2 * i + 1

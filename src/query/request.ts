@@ -1,6 +1,7 @@
 // The questions that can be asked, as plain data: checked once at the face that took them (parameters.ts),
 // then posted to a worker as they are. PromQL stays text until it is there: reading it is work too.
 // Not here: their text form (parameters.ts), their answers (answer.ts).
+import type { Statement } from '../influxql/ast.ts'
 import type { Matcher } from '../series/matcher.ts'
 import type { Order } from '../series/source.ts'
 
@@ -128,4 +129,18 @@ export type PromqlRequest =
   | PromqlFormatRequest
   | PromqlListRequest
 
-export type QueryRequest = NativeRequest | PromqlRequest
+/** InfluxQL, read already: its statements say which databases a client believes in. */
+export interface InfluxqlRequest {
+  readonly kind: 'influxql'
+  readonly statements: readonly Statement[]
+  /** What SHOW DATABASES tells. */
+  readonly databases: readonly string[]
+  /** Unit of times as integers; null for RFC 3339. */
+  readonly epoch: 'ns' | 'u' | 'ms' | 's' | 'm' | 'h' | null
+  readonly isPretty: boolean
+  /** Rows of a chunk; 0: one document. */
+  readonly chunkRows: number
+  readonly nowUs: number
+}
+
+export type QueryRequest = NativeRequest | PromqlRequest | InfluxqlRequest

@@ -148,7 +148,7 @@ export class Kit {
         ...prometheusRoutes(runner, systemClock, '0.0.0'),
         ...writeRoutes(kit.sink, { bodyBytesMax: BODY_BYTES_MAX }, onDatabase),
         remoteWriteRoute(kit.remote, BODY_BYTES_MAX),
-        influxQueryRoute(kit.databases),
+        influxQueryRoute(runner, systemClock, kit.databases),
         ...adminRoutes(admin)
       ]
     })

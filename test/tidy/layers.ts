@@ -4,7 +4,7 @@
 import { codeOf, importsOf, resolveImport, type Source } from './source.ts'
 
 const everything =
-  'base disk engine kv series offload query ingest broker http resp rollup schedule config promql bridge console'
+  'base disk engine kv series offload query ingest broker http resp rollup schedule config promql influxql bridge console'
 
 /** Folder → folders that it may import, beside itself. `disk:types` allows `import type` only. */
 export const layers: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ export const layers: Readonly<Record<string, string>> = {
   kv: 'base engine disk:types',
   series: 'base engine disk:types',
   offload: 'base engine series disk:types',
-  query: 'base promql series',
+  query: 'base promql influxql series',
   ingest: 'base series',
   broker: 'base kv',
   http: 'base kv series ingest query console',
@@ -25,6 +25,7 @@ export const layers: Readonly<Record<string, string>> = {
   schedule: 'base',
   config: 'base schedule',
   promql: 'base',
+  influxql: 'base',
   daemon: everything,
   cli: 'base disk engine series config daemon',
   'main.ts': 'cli',

@@ -41,6 +41,8 @@ export const banned: Readonly<Record<string, string>> = {
 export const excused: Readonly<Record<string, readonly string[]>> = {
   'ingest/line-': ['measurement'],
   'http/influx': ['measurement'],
+  'influxql/': ['measurement'],
+  'query/influxql/': ['measurement', 'dimension'],
   // journald, the log of systemd.
   'base/log': ['journal'],
   'cli/commands/serve': ['journal'],

@@ -1,0 +1,344 @@
+// A SELECT, from the measurements that it names to the series of its answer.
+//
+// Each tag set of GROUP BY is one series. Rows are made as they are asked for; what is held is windows with
+// values, or the open runs of the series of one tag set.
+// Not here: what WHERE says (condition.ts), functions (aggregate.ts), bytes (encode.ts).
+import { VarveError } from '../../base/errors.ts'
+import type { Expr, SelectStatement } from '../../influxql/ast.ts'
+import { labelValue } from '../../series/label.ts'
+import { TIME_MAX_US } from '../../series/sample.ts'
+import type { SeriesSource } from '../../series/source.ts'
+import type { Cell } from '../answer.ts'
+import type { Budget } from '../limits.ts'
+import { type AggregateFacts, type CallResult, callResults } from './aggregate.ts'
+import { callKey, type Plan, planColumns } from './columns.ts'
+import {
+  arithmetic,
+  type Condition,
+  compileCondition,
+  compileValue,
+  type RowTest,
+  splitCondition
+} from './condition.ts'
+import {
+  compare,
+  fieldKinds,
+  fieldNames,
+  findMeasurements,
+  type Measurement,
+  regexTest,
+  tagNames
+} from './measurements.ts'
+import { SELECTORS } from './reduce.ts'
+import { mergedRows, type Reading } from './rows.ts'
+import { TimeWindows } from './zone.ts'
+
+/** One series of an answer; what encode.ts writes. */
+export interface OutputSeries {
+  readonly name: string
+  /** Null where GROUP BY names no tags. */
+  readonly tags: Readonly<Record<string, string>> | null
+  readonly columns: readonly string[]
+  /** Where the time column holds one time for all rows, ns. */
+  readonly timeNs: bigint | null
+  /** Null times: the first column is a cell like the others. */
+  readonly rows: Iterable<OutputRow>
+}
+
+export interface OutputRow {
+  readonly timeUs: number | null
+  readonly cells: readonly Cell[]
+}
+
+export interface Context {
+  readonly source: SeriesSource
+  readonly budget: Budget
+  readonly nowUs: number
+}
+
+/** @throws {VarveError} VARVE_INFLUXQL_EVAL, VARVE_QUERY_*, VARVE_REGEX */
+export function* selectSeries(context: Context, statement: SelectStatement): Generator<OutputSeries> {
+  const { source, budget, nowUs } = context
+  const condition = splitCondition(statement.where, BigInt(nowUs) * 1000n, statement.zone)
+  const measurements = findMeasurements(source, statement.sources, budget)
+  const dimensions = dimensionsOf(statement, measurements)
+  const kinds = () => {
+    const all = new Map<string, 0 | 1 | 2 | 3>()
+    for (const one of measurements)
+      for (const [name, kind] of fieldKinds(source, one, budget)) all.set(name, kind)
+    return all
+  }
+  const fields = [...new Set(measurements.flatMap(fieldNames))].sort()
+  const tags = tagNames(measurements).filter(name => !dimensions.includes(name))
+  const plan = planColumns(statement, { fields, tags, kinds })
+  const selecting = new Selecting(context, statement, plan, condition, dimensions)
+  let series = 0
+  const ordered = statement.isDescending ? [...measurements].reverse() : measurements
+  for (const measurement of ordered) {
+    const sets = selecting.tagSets(measurement)
+    for (const { readings } of sets) series += readings.length
+    if (series > budget.limits.seriesMax) {
+      throw new VarveError(
+        'VARVE_QUERY_SERIES',
+        `Cannot select series: more than ${budget.limits.seriesMax} match; narrow the condition`
+      )
+    }
+    const { limit, offset } = statement.series
+    for (const set of sets.slice(offset, limit === 0 ? undefined : offset + limit)) {
+      yield selecting.output(measurement, set)
+    }
+  }
+}
+
+/** The tags of GROUP BY, sorted. */
+function dimensionsOf({ groupBy }: SelectStatement, measurements: readonly Measurement[]): string[] {
+  const found = new Set<string>()
+  for (const tag of groupBy.tags) {
+    if ('name' in tag) found.add(tag.name)
+    else {
+      const isWanted = 'regex' in tag ? regexTest(tag.regex) : () => true
+      for (const name of tagNames(measurements)) if (isWanted(name)) found.add(name)
+    }
+  }
+  return [...found].sort()
+}
+
+interface TagSet {
+  readonly values: readonly string[]
+  readonly readings: Reading[]
+}
+
+/** What a name without a `tag` cast may be, in a statement over one measurement. */
+function fieldsUsed(expr: Expr | null): string[] {
+  const names: string[] = []
+  const walk = (at: Expr): void => {
+    if (at.is === 'paren') walk(at.of)
+    else if (at.is === 'binary') {
+      walk(at.left)
+      walk(at.right)
+    } else if (at.is === 'field' && at.cast !== 'tag') names.push(at.name)
+  }
+  if (expr !== null) walk(expr)
+  return names
+}
+
+class Selecting {
+  private readonly context: Context
+  private readonly statement: SelectStatement
+  private readonly plan: Plan
+  private readonly condition: Condition
+  private readonly dimensions: readonly string[]
+
+  constructor(
+    context: Context,
+    statement: SelectStatement,
+    plan: Plan,
+    condition: Condition,
+    dimensions: readonly string[]
+  ) {
+    this.context = context
+    this.statement = statement
+    this.plan = plan
+    this.condition = condition
+    this.dimensions = dimensions
+  }
+
+  /** The fields that rows are read with: those of the columns (or calls) first, then those of WHERE. */
+  private slots(measurement: Measurement): string[] {
+    const { plan, condition } = this
+    const known = new Set(fieldNames(measurement))
+    const names: string[] = []
+    if (plan.calls.length > 0) names.push(...plan.calls.map(({ field }) => field))
+    else for (const { expr } of plan.columns) names.push(...fieldsUsed(expr))
+    names.push(...fieldsUsed(condition.rest))
+    return [...new Set(names)].filter(name => known.has(name))
+  }
+
+  /** The series that fulfil WHERE as far as it speaks of tags, by the tags of GROUP BY. */
+  tagSets(measurement: Measurement): TagSet[] {
+    const { condition, dimensions, plan } = this
+    const slots = this.slots(measurement)
+    const wanted =
+      plan.calls.length > 0
+        ? plan.calls.map(({ field }) => field)
+        : plan.columns.flatMap(({ expr }) => fieldsUsed(expr))
+    // Rows of calls are read with the condition's fields in front.
+    const order = plan.calls.length > 0 ? this.conditionFields(measurement) : slots
+    const sets = new Map<string, TagSet>()
+    for (const member of measurement.members) {
+      if (!wanted.some(name => member.fields.has(name))) continue
+      const names = { labels: member.labels, fieldSlot: (name: string) => order.indexOf(name) }
+      const test: boolean | RowTest = compileCondition(condition.rest, names)
+      if (test === false) continue
+      const values = dimensions.map(name => labelValue(member.labels, name))
+      const key = JSON.stringify(values)
+      let set = sets.get(key)
+      if (set === undefined) sets.set(key, (set = { values, readings: [] }))
+      set.readings.push({ member, test })
+    }
+    const sorted = [...sets.values()].sort((a, b) => compareLists(a.values, b.values))
+    return this.statement.isDescending ? sorted.reverse() : sorted
+  }
+
+  private conditionFields(measurement: Measurement): string[] {
+    const known = new Set(fieldNames(measurement))
+    return [...new Set(fieldsUsed(this.condition.rest))].filter(name => known.has(name))
+  }
+
+  output(measurement: Measurement, { values, readings }: TagSet): OutputSeries {
+    const { dimensions, plan, statement, condition } = this
+    const tags =
+      dimensions.length === 0 ? null : Object.fromEntries(dimensions.map((name, i) => [name, values[i]!]))
+    const isWhole =
+      plan.calls.length > 0 && plan.stepUs === 0 && plan.calls.every(({ reducer }) => reducer !== null)
+    const rows =
+      plan.calls.length === 0 ? this.plainRows(measurement, readings) : this.callRows(measurement, readings)
+    return {
+      name: measurement.name,
+      tags,
+      columns: [plan.timeName, ...plan.columns.map(({ name }) => name)],
+      timeNs: isWhole && !this.hasOwnTime ? (condition.span.minNs ?? 0n) : null,
+      rows: paged(rows, statement.rows, this.context.budget)
+    }
+  }
+
+  private get hasOwnTime(): boolean {
+    const { calls, stepUs } = this.plan
+    return stepUs === 0 && calls.length === 1 && SELECTORS.includes(calls[0]!.reducer ?? '')
+  }
+
+  /** The span to read, us: both ends in it. */
+  private span(): { fromUs: number; toUs: number } {
+    const { minNs, maxNs } = this.condition.span
+    const bound = (ns: bigint) => Math.max(-1, Math.min(TIME_MAX_US, Number(ns)))
+    const fromUs = minNs === null ? 0 : bound(minNs <= 0n ? 0n : (minNs + 999n) / 1000n)
+    const openUs = this.plan.stepUs > 0 ? this.context.nowUs : TIME_MAX_US
+    const toUs = maxNs === null ? openUs : bound(maxNs < 0n ? -1n : maxNs / 1000n)
+    return { fromUs, toUs }
+  }
+
+  private *plainRows(measurement: Measurement, readings: readonly Reading[]): Generator<OutputRow> {
+    const { context, plan, statement } = this
+    const { fromUs, toUs } = this.span()
+    if (fromUs > toUs) return
+    const fields = this.slots(measurement)
+    const columns = new Map<Reading, ((cells: readonly Cell[]) => Cell)[]>()
+    const shown = new Set(plan.columns.flatMap(({ expr }) => fieldsUsed(expr)))
+    const counted = fields.flatMap((name, slot) => (shown.has(name) ? [slot] : []))
+    const order = statement.isDescending ? 'desc' : 'asc'
+    for (const { timeUs, reading, cells } of mergedRows(
+      context.source,
+      readings,
+      { fields, fromUs, toUs, order },
+      context.budget
+    )) {
+      if (!counted.some(slot => cells[slot] !== null)) continue
+      let values = columns.get(reading)
+      if (values === undefined) {
+        const { labels } = reading.member
+        const names = { labels, fieldSlot: (name: string) => fields.indexOf(name) }
+        values = plan.columns.map(({ expr }) => compileValue(expr, names))
+        columns.set(reading, values)
+      }
+      yield { timeUs, cells: values.map(value => value(cells)).map(cell => (cell === '' ? null : cell)) }
+    }
+  }
+
+  private *callRows(measurement: Measurement, readings: readonly Reading[]): Generator<OutputRow> {
+    const { context, plan, statement } = this
+    const { groupBy, zone, isDescending, fill } = statement
+    const { fromUs, toUs } = this.span()
+    if (fromUs > toUs) return
+    const windows =
+      plan.stepUs === 0
+        ? null
+        : new TimeWindows(plan.stepUs, Math.trunc(Number(groupBy.offsetNs) / 1000), zone)
+    const facts: AggregateFacts = {
+      calls: plan.calls,
+      windows,
+      fill,
+      fromUs,
+      toUs,
+      isBounded: this.condition.span.minNs !== null,
+      order: isDescending ? 'desc' : 'asc',
+      hasOwnTime: this.hasOwnTime,
+      conditionFields: this.conditionFields(measurement)
+    }
+    const results = callResults(context.source, readings, facts, context.budget)
+    const values = plan.columns.map(({ expr }) => compileResult(expr, plan))
+    for (const { timeUs, cells } of joined(results, isDescending ? -1 : 1)) {
+      yield { timeUs, cells: values.map(value => value(cells)) }
+    }
+  }
+}
+
+/** What an expression of calls comes to. */
+function compileResult(expr: Expr, plan: Plan): (cells: readonly Cell[]) => Cell {
+  switch (expr.is) {
+    case 'paren':
+      return compileResult(expr.of, plan)
+    case 'call': {
+      const key = callKey(expr)
+      const slot = plan.calls.findIndex(call => call.key === key)
+      return cells => cells[slot]!
+    }
+    case 'number':
+      return () => expr.value
+    case 'binary': {
+      const left = compileResult(expr.left, plan)
+      const right = compileResult(expr.right, plan)
+      return cells => arithmetic(expr.op, left(cells), right(cells))
+    }
+    default:
+      return () => null
+  }
+}
+
+/** Rows of the results of several calls: those of one time together. */
+function* joined(
+  results: readonly Iterable<CallResult>[],
+  by: 1 | -1
+): Generator<{ timeUs: number; cells: Cell[] }> {
+  const heads = results.map(one => one[Symbol.iterator]())
+  const nexts = heads.map(head => head.next())
+  for (;;) {
+    let timeUs: number | null = null
+    for (const next of nexts) {
+      if (!next.done && (timeUs === null || (next.value.timeUs - timeUs) * by < 0)) timeUs = next.value.timeUs
+    }
+    if (timeUs === null) return
+    const cells: Cell[] = []
+    for (let i = 0; i < nexts.length; i++) {
+      const next = nexts[i]!
+      if (next.done || next.value.timeUs !== timeUs) {
+        cells.push(null)
+        continue
+      }
+      cells.push(next.value.value)
+      nexts[i] = heads[i]!.next()
+    }
+    yield { timeUs, cells }
+  }
+}
+
+function* paged(
+  rows: Iterable<OutputRow>,
+  { limit, offset }: { limit: number; offset: number },
+  budget: Budget
+): Generator<OutputRow> {
+  let at = 0
+  for (const row of rows) {
+    if (at++ < offset) continue
+    budget.row()
+    yield row
+    if (limit > 0 && at >= offset + limit) return
+  }
+}
+
+function compareLists(a: readonly string[], b: readonly string[]): number {
+  for (let i = 0; i < a.length; i++) {
+    const order = compare(a[i]!, b[i]!)
+    if (order !== 0) return order
+  }
+  return 0
+}
