@@ -82,7 +82,7 @@ class Folding {
   private readonly budget: Budget
   /** For each call, window start -> reducer. */
   private readonly reducers: Map<number, Reducer>[]
-  /** For each call, the span that it reads: transforms need windows before the first. */
+  /** For each call, the span that it reads: transforms look one window back. */
   private readonly spans: { fromUs: number; toUs: number }[]
   private bytes = 0
 
@@ -92,8 +92,8 @@ class Folding {
     this.budget = budget
     this.reducers = facts.calls.map(() => new Map())
     this.spans = facts.calls.map(({ transform }) => {
-      const before = transform === null || facts.windows === null ? 0 : windowsBefore(transform)
-      const moreUs = before * (facts.windows?.stepUs ?? 0)
+      const needsMore = transform !== null && transform.name !== 'cumulative_sum'
+      const moreUs = needsMore ? (facts.windows?.stepUs ?? 0) : 0
       return facts.order === 'asc'
         ? { fromUs: Math.max(0, facts.fromUs - moreUs), toUs: facts.toUs }
         : { fromUs: facts.fromUs, toUs: facts.toUs + moreUs }
@@ -215,17 +215,18 @@ class Folding {
     const found = this.present(call)
     let next = found.next()
     if (next.done) return
-    const firstUs = next.value.timeUs
-    const begin = order === 'desc' ? windows.startOf(toUs) : isBounded ? windows.startOf(fromUs) : firstUs
+    const first = next.value
+    const begin =
+      order === 'desc' ? windows.startOf(toUs) : isBounded ? windows.startOf(fromUs) : first.timeUs
     const end = order === 'asc' ? windows.startOf(toUs) : isBounded ? windows.startOf(fromUs) : null
-    const isCount = this.facts.calls[call]!.reducer!.startsWith('count')
+    const isCount = ['count', 'count distinct'].includes(this.facts.calls[call]!.reducer!)
     let before: CallResult | null = null
     for (let timeUs = begin; ; timeUs = windows.beside(timeUs, by)) {
       if (next.done && (end === null || (timeUs - end) * by > 0)) return
       if (next.done || next.value.timeUs !== timeUs) {
         if (end !== null && (timeUs - end) * by > 0) return
         const after: CallResult | null = next.done ? null : next.value
-        yield { timeUs, value: emptyValue(this.facts.fill, isCount, before, after, timeUs) }
+        yield { timeUs, value: emptyValue(this.facts.fill, isCount, first.value, before, after, timeUs) }
         continue
       }
       while (!next.done && next.value.timeUs === timeUs) {
@@ -237,24 +238,26 @@ class Folding {
   }
 }
 
+/**
+ * The value of a window without one. @param first  any value of the call: a number fills in as what it is
+ */
 function emptyValue(
   fill: Fill,
   isCount: boolean,
+  first: Cell,
   before: CallResult | null,
   after: CallResult | null,
   timeUs: number
 ): Cell {
-  if (typeof fill === 'object') return fill.value
+  if (typeof fill === 'object') {
+    if (typeof first === 'boolean') return false
+    return typeof first === 'string' ? '' : isCount ? Math.trunc(fill.value) : fill.value
+  }
   if (fill === 'null') return isCount ? 0 : null
   if (before === null) return null
   if (fill === 'previous') return before.value
   if (after === null || typeof before.value !== 'number' || typeof after.value !== 'number') return null
   const slope = (after.value - before.value) / (after.timeUs - before.timeUs)
-  return before.value + slope * (timeUs - before.timeUs)
-}
-
-/** How many windows before the first a transform needs. */
-function windowsBefore({ name, parameter }: { name: string; parameter: number }): number {
-  if (name === 'cumulative_sum') return 0
-  return name === 'moving_average' ? parameter - 1 : 1
+  const value = before.value + slope * (timeUs - before.timeUs)
+  return isCount ? Math.trunc(value) : value
 }

@@ -6,7 +6,7 @@ import type { CallNode, Column, Expr, SelectStatement } from '../../influxql/ast
 import type { Kind } from '../../series/sample.ts'
 import { KIND } from '../../series/sample.ts'
 import { regexTest } from './measurements.ts'
-import { OF_EVERY_KIND, REDUCERS } from './reduce.ts'
+import { kindsOf, REDUCERS } from './reduce.ts'
 import { statementError } from './statement-error.ts'
 import { TRANSFORMS } from './transform.ts'
 
@@ -106,10 +106,10 @@ function expand(column: Column, names: Names): Column[] {
   const [argument] = inner.args
   if (argument?.is !== 'wildcard' && argument?.is !== 'regex') return [column]
   const isWanted = argument.is === 'regex' ? regexTest(argument.source) : () => true
-  const ofEveryKind = OF_EVERY_KIND.includes(inner.name)
+  const wanted = kindsOf(inner.name)
   const kinds = names.kinds()
   return names.fields
-    .filter(name => isWanted(name) && (ofEveryKind || kinds.get(name) === KIND.number))
+    .filter(name => isWanted(name) && wanted.includes(kinds.get(name) ?? KIND.bytes))
     .map(name => ({ expr: withField(expr, name), alias: `${alias ?? expr.name}_${name}` }))
 }
 

@@ -3,6 +3,7 @@
 //
 // Invariants: sum, mean and the like take numbers alone; what finds nothing to say gives null.
 // Not here: windows (aggregate.ts), functions of successive results (transform.ts).
+import { KIND, type Kind } from '../../series/sample.ts'
 import type { Cell } from '../answer.ts'
 
 /** The result of one window. */
@@ -90,17 +91,18 @@ type Takes = (
 class Selecting implements Reducer {
   readonly heldBytes = 0
   private readonly takes: Takes
-  private readonly numbersOnly: boolean
+  private readonly hasOrder: boolean
   private timeUs = 0
   private best: Cell = null
 
-  constructor(takes: Takes, numbersOnly: boolean) {
+  /** @param hasOrder  takes numbers and booleans alone, which have a least and a most */
+  constructor(takes: Takes, hasOrder: boolean) {
     this.takes = takes
-    this.numbersOnly = numbersOnly
+    this.hasOrder = hasOrder
   }
 
   add(timeUs: number, value: Exclude<Cell, null>): void {
-    if (this.numbersOnly && typeof value !== 'number') return
+    if (this.hasOrder && typeof value !== 'number' && typeof value !== 'boolean') return
     if (this.best !== null && !this.takes(timeUs, value, this.timeUs, this.best)) return
     this.timeUs = timeUs
     this.best = value
@@ -199,12 +201,22 @@ export const REDUCERS: Readonly<Record<string, MakeReducer>> = {
 
 /** Those whose result has the time of a value. */
 export const SELECTORS: readonly string[] = ['first', 'last', 'min', 'max', 'percentile']
-/** Those that take values of every kind. */
-export const OF_EVERY_KIND: readonly string[] = [
-  'count',
-  'first',
-  'last',
-  'distinct',
-  'mode',
-  'count distinct'
-]
+const EVERY: readonly Kind[] = [KIND.number, KIND.boolean, KIND.string, KIND.bytes]
+
+/** The kinds of field that a wildcard stands for in a function. */
+export function kindsOf(reducer: string): readonly Kind[] {
+  if (['count', 'first', 'last', 'distinct', 'mode'].includes(reducer)) return EVERY
+  return reducer === 'min' || reducer === 'max' ? [KIND.number, KIND.boolean] : [KIND.number]
+}
+
+/** Whether the results of a call are whole numbers, whatever its field holds. */
+export function isWhole({
+  reducer,
+  transform
+}: {
+  reducer: string | null
+  transform: { name: string } | null
+}): boolean {
+  if (transform !== null) return transform.name === 'elapsed'
+  return reducer === 'count' || reducer === 'count distinct'
+}

@@ -4,33 +4,20 @@
 // values, or the open runs of the series of one tag set.
 // Not here: what WHERE says (condition.ts), functions (aggregate.ts), bytes (encode.ts).
 import { VarveError } from '../../base/errors.ts'
-import type { Expr, SelectStatement } from '../../influxql/ast.ts'
+import type { Expr, Page, SelectStatement } from '../../influxql/ast.ts'
 import { labelValue } from '../../series/label.ts'
 import { TIME_MAX_US } from '../../series/sample.ts'
 import type { SeriesSource } from '../../series/source.ts'
 import type { Cell } from '../answer.ts'
 import type { Budget } from '../limits.ts'
-import { type AggregateFacts, type CallResult, callResults } from './aggregate.ts'
-import { callKey, type Plan, planColumns } from './columns.ts'
-import {
-  arithmetic,
-  type Condition,
-  compileCondition,
-  compileValue,
-  type RowTest,
-  splitCondition
-} from './condition.ts'
-import {
-  compare,
-  fieldKinds,
-  fieldNames,
-  findMeasurements,
-  type Measurement,
-  regexTest,
-  tagNames
-} from './measurements.ts'
+import { type AggregateFacts, callResults } from './aggregate.ts'
+import { compileResult, joined } from './call-rows.ts'
+import { type Plan, planColumns } from './columns.ts'
+import { type Condition, compileCondition, compileValue, type RowTest, splitCondition } from './condition.ts'
+import { fieldKinds, fieldNames, findMeasurements, type Measurement, tagNames } from './measurements.ts'
 import { SELECTORS } from './reduce.ts'
 import { mergedRows, type Reading } from './rows.ts'
+import { chosen, compareLists, dimensionsOf, type TagSet } from './tag-sets.ts'
 import { TimeWindows } from './zone.ts'
 
 /** One series of an answer; what encode.ts writes. */
@@ -69,7 +56,9 @@ export function* selectSeries(context: Context, statement: SelectStatement): Gen
     return all
   }
   const fields = [...new Set(measurements.flatMap(fieldNames))].sort()
-  const tags = tagNames(measurements).filter(name => !dimensions.includes(name))
+  // As InfluxDB has it, a pattern in GROUP BY takes all tags out of a wildcard.
+  const isOpen = statement.groupBy.tags.every(tag => 'name' in tag)
+  const tags = isOpen ? tagNames(measurements).filter(name => !dimensions.includes(name)) : []
   const plan = planColumns(statement, { fields, tags, kinds })
   const selecting = new Selecting(context, statement, plan, condition, dimensions)
   let series = 0
@@ -83,29 +72,8 @@ export function* selectSeries(context: Context, statement: SelectStatement): Gen
         `Cannot select series: more than ${budget.limits.seriesMax} match; narrow the condition`
       )
     }
-    const { limit, offset } = statement.series
-    for (const set of sets.slice(offset, limit === 0 ? undefined : offset + limit)) {
-      yield selecting.output(measurement, set)
-    }
+    for (const set of chosen(sets, statement.series, dimensions)) yield selecting.output(measurement, set)
   }
-}
-
-/** The tags of GROUP BY, sorted. */
-function dimensionsOf({ groupBy }: SelectStatement, measurements: readonly Measurement[]): string[] {
-  const found = new Set<string>()
-  for (const tag of groupBy.tags) {
-    if ('name' in tag) found.add(tag.name)
-    else {
-      const isWanted = 'regex' in tag ? regexTest(tag.regex) : () => true
-      for (const name of tagNames(measurements)) if (isWanted(name)) found.add(name)
-    }
-  }
-  return [...found].sort()
-}
-
-interface TagSet {
-  readonly values: readonly string[]
-  readonly readings: Reading[]
 }
 
 /** What a name without a `tag` cast may be, in a statement over one measurement. */
@@ -189,16 +157,18 @@ class Selecting {
     const { dimensions, plan, statement, condition } = this
     const tags =
       dimensions.length === 0 ? null : Object.fromEntries(dimensions.map((name, i) => [name, values[i]!]))
-    const isWhole =
+    const isOne =
       plan.calls.length > 0 && plan.stepUs === 0 && plan.calls.every(({ reducer }) => reducer !== null)
     const rows =
-      plan.calls.length === 0 ? this.plainRows(measurement, readings) : this.callRows(measurement, readings)
+      plan.calls.length === 0
+        ? paged(this.plainRows(measurement, readings), statement.rows)
+        : this.callRows(measurement, readings)
     return {
       name: measurement.name,
       tags,
       columns: [plan.timeName, ...plan.columns.map(({ name }) => name)],
-      timeNs: isWhole && !this.hasOwnTime ? (condition.span.minNs ?? 0n) : null,
-      rows: paged(rows, statement.rows, this.context.budget)
+      timeNs: isOne && !this.hasOwnTime ? (condition.span.minNs ?? 0n) : null,
+      rows: counted(rows, this.context.budget)
     }
   }
 
@@ -237,10 +207,14 @@ class Selecting {
       if (values === undefined) {
         const { labels } = reading.member
         const names = { labels, fieldSlot: (name: string) => fields.indexOf(name) }
-        values = plan.columns.map(({ expr }) => compileValue(expr, names))
+        values = plan.columns.map(({ expr }) => {
+          const value = compileValue(expr, names)
+          const isTag = expr.is === 'field' && (expr.cast === 'tag' || !fields.includes(expr.name))
+          return isTag ? cells => value(cells) || null : value
+        })
         columns.set(reading, values)
       }
-      yield { timeUs, cells: values.map(value => value(cells)).map(cell => (cell === '' ? null : cell)) }
+      yield { timeUs, cells: values.map(value => value(cells)) }
     }
   }
 
@@ -264,81 +238,29 @@ class Selecting {
       hasOwnTime: this.hasOwnTime,
       conditionFields: this.conditionFields(measurement)
     }
-    const results = callResults(context.source, readings, facts, context.budget)
+    // As InfluxDB has it, LIMIT counts the results of each call: rows of several calls may be more.
+    const results = callResults(context.source, readings, facts, context.budget).map(one =>
+      paged(one, statement.rows)
+    )
     const values = plan.columns.map(({ expr }) => compileResult(expr, plan))
-    for (const { timeUs, cells } of joined(results, isDescending ? -1 : 1)) {
+    for (const { timeUs, cells } of joined(results, plan, fill, isDescending ? -1 : 1)) {
       yield { timeUs, cells: values.map(value => value(cells)) }
     }
   }
 }
 
-/** What an expression of calls comes to. */
-function compileResult(expr: Expr, plan: Plan): (cells: readonly Cell[]) => Cell {
-  switch (expr.is) {
-    case 'paren':
-      return compileResult(expr.of, plan)
-    case 'call': {
-      const key = callKey(expr)
-      const slot = plan.calls.findIndex(call => call.key === key)
-      return cells => cells[slot]!
-    }
-    case 'number':
-      return () => expr.value
-    case 'binary': {
-      const left = compileResult(expr.left, plan)
-      const right = compileResult(expr.right, plan)
-      return cells => arithmetic(expr.op, left(cells), right(cells))
-    }
-    default:
-      return () => null
-  }
-}
-
-/** Rows of the results of several calls: those of one time together. */
-function* joined(
-  results: readonly Iterable<CallResult>[],
-  by: 1 | -1
-): Generator<{ timeUs: number; cells: Cell[] }> {
-  const heads = results.map(one => one[Symbol.iterator]())
-  const nexts = heads.map(head => head.next())
-  for (;;) {
-    let timeUs: number | null = null
-    for (const next of nexts) {
-      if (!next.done && (timeUs === null || (next.value.timeUs - timeUs) * by < 0)) timeUs = next.value.timeUs
-    }
-    if (timeUs === null) return
-    const cells: Cell[] = []
-    for (let i = 0; i < nexts.length; i++) {
-      const next = nexts[i]!
-      if (next.done || next.value.timeUs !== timeUs) {
-        cells.push(null)
-        continue
-      }
-      cells.push(next.value.value)
-      nexts[i] = heads[i]!.next()
-    }
-    yield { timeUs, cells }
-  }
-}
-
-function* paged(
-  rows: Iterable<OutputRow>,
-  { limit, offset }: { limit: number; offset: number },
-  budget: Budget
-): Generator<OutputRow> {
+function* paged<T>(all: Iterable<T>, { limit, offset }: Page): Generator<T> {
   let at = 0
-  for (const row of rows) {
+  for (const one of all) {
     if (at++ < offset) continue
-    budget.row()
-    yield row
+    yield one
     if (limit > 0 && at >= offset + limit) return
   }
 }
 
-function compareLists(a: readonly string[], b: readonly string[]): number {
-  for (let i = 0; i < a.length; i++) {
-    const order = compare(a[i]!, b[i]!)
-    if (order !== 0) return order
+function* counted(rows: Iterable<OutputRow>, budget: Budget): Generator<OutputRow> {
+  for (const row of rows) {
+    budget.row()
+    yield row
   }
-  return 0
 }

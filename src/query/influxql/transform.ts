@@ -62,8 +62,14 @@ function* cumulativeSum(points: Iterable<Point>): Generator<Point> {
   for (const { timeUs, value } of points) yield { timeUs, value: (sum += value) }
 }
 
-const elapsed: Transform = (points, { parameter }) =>
-  pairs(points, (before, point) => Math.trunc((point.timeUs - before.timeUs) / parameter))
+/** Counts between values of one time too. */
+function* elapsed(points: Iterable<Point>, { parameter }: TransformFacts): Generator<Point> {
+  let beforeUs: number | null = null
+  for (const { timeUs } of points) {
+    if (beforeUs !== null) yield { timeUs, value: Math.trunc((timeUs - beforeUs) / parameter) }
+    beforeUs = timeUs
+  }
+}
 
 export const TRANSFORMS: Readonly<Record<string, Transform>> = {
   derivative: derivative(false),
