@@ -148,12 +148,14 @@ function difference(theirs: Answer, ours: Answer, query: string): string | null 
  *  - arithmetic on an expression of a missing field takes it for 0 there, where `a + b` alone is null;
  *  - percentile() ends a series at the first window that has too few values for it;
  *  - which of the rows of one time LIMIT cuts off, and which of equally frequent values mode() gives;
+ *  - first() and last() where several series have a value at that time;
  *  - OFFSET without LIMIT ends a plain SELECT after one row;
  *  - functions of successive values, and fill(linear), over the stddev of a single value, which is null.
  */
 function isExplained(query: string, why: string): boolean {
   if (/^SELECT [^F]*percentile/.test(query) && /percentile\(\w+, 5\)/.test(query)) return true
   if (/mode\(/.test(query)) return true
+  if (/first\(\*|last\(\*/.test(query)) return true
   const times = [...why.matchAll(/(?:theirs|ours) \["([^"]*)"/g)].map(found => found[1])
   if (/ LIMIT/.test(query) && !/\(\w+[,)]/.test(query) && times.length === 2 && times[0] === times[1])
     return true

@@ -89,17 +89,18 @@ export class HttpServer {
       keepAliveTimeout: limits.keepAliveMs,
       forceCloseConnections: 'idle',
       clientErrorHandler: refuseConnection,
-      frameworkErrors: (error, _request, reply) => {
-        const problem = problemOf(new HttpError('VARVE_HTTP_REQUEST', reason(error)), 'unread')
-        const { status, headers, body } = varveFace(problem)
-        reply.hijack()
-        reply.raw.writeHead(status, headers).end(body)
-      },
+      frameworkErrors: (error, _request, reply) => refuseEarly(error, reply),
       http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.headersMs }
     })
     app.server.maxConnections = limits.connectionsMax
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // InfluxDB's command line sends an empty content type with its lines.
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      if (raw.headers['content-type'] === '') delete raw.headers['content-type']
+      done()
+    })
+    app.setErrorHandler((error, _request, reply) => refuseEarly(error, reply))
     addRoutes(app, options)
     await app.listen({ host: options.host, port: options.port })
     return new HttpServer(app, options, limits)
@@ -111,6 +112,15 @@ export class HttpServer {
     await this.app.close()
     cancel()
   }
+}
+
+/** Answers what the library refuses before a route sees it. */
+function refuseEarly(error: unknown, reply: FastifyReply): void {
+  const isType = error instanceof Error && 'statusCode' in error && error.statusCode === 415
+  const code = isType ? 'VARVE_HTTP_CONTENT_TYPE' : 'VARVE_HTTP_REQUEST'
+  const { status, headers, body } = varveFace(problemOf(new HttpError(code, reason(error)), 'unread'))
+  reply.hijack()
+  reply.raw.writeHead(status, headers).end(body)
 }
 
 function addRoutes(app: FastifyInstance, options: HttpServerOptions): void {

@@ -9,8 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 
 /** What tap shows as the reason of a skipped test; false when the program is there. */
-export function absent(program: string): string | false {
-  const isThere = spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined
+export function absent(program: string, flag = '--version'): string | false {
+  const isThere = spawnSync(program, [flag], { stdio: 'ignore' }).error === undefined
   return isThere ? false : `${program} is not installed`
 }
 
