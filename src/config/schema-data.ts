@@ -267,6 +267,37 @@ export const query = {
     what: 'Bytes that one query may hold at a time, for windows and for merging topics.',
     why: 'Bounds the memory of a query; query.concurrency of them may run.'
   }),
+  lookback: duration({
+    key: 'query.lookback',
+    default: '5m',
+    min: '1s',
+    max: '1d',
+    what: 'How long a sample counts in PromQL where no newer one is, unless a query says so (lookback_delta).',
+    why: "Prometheus' own; sensors that speak less often than every five minutes need more."
+  }),
+  rangeRules: choice({
+    key: 'query.range_rules',
+    default: '3',
+    of: ['3', '2'],
+    what: 'Ranges of PromQL are open at their start as in Prometheus 3, or closed as in 2, unless a query says so (rules).',
+    why: 'Dashboards tuned to Prometheus 2 may count the sample at the start of a window.'
+  }),
+  subqueryStep: duration({
+    key: 'query.subquery_step',
+    default: '1m',
+    min: '1s',
+    max: '1d',
+    what: 'Step of a PromQL subquery that names none.',
+    why: 'Prometheus takes its evaluation interval, which is a minute by default.'
+  }),
+  pointsMax: count({
+    key: 'query.points_max',
+    default: 11_000,
+    min: 100,
+    max: 1_000_000,
+    what: 'Steps of a PromQL range query.',
+    why: "Prometheus' own bound: more than any screen has pixels, and memory grows with each."
+  }),
   concurrency: count({
     key: 'query.concurrency',
     default: 2,

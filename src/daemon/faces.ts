@@ -106,7 +106,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
     },
     routes: [
       ...queryRoutes(parts.workers, parts.clock),
-      ...prometheusRoutes(parts.workers, parts.clock, versionText()),
+      ...prometheusRoutes(parts.workers, parts.clock, versionText(), policy.promqlOptions(config)),
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
       remoteWriteRoute(parts.remote, http.bodyMax),
       influxQueryRoute(parts.workers, parts.clock, databases),

@@ -12,6 +12,7 @@ import type { IngestLimits } from '../ingest/limits.ts'
 import type { PrecisionRule } from '../ingest/precision.ts'
 import type { RuleOptions } from '../ingest/rule.ts'
 import type { QueryLimits } from '../query/limits.ts'
+import type { PromqlOptions } from '../query/promql/parameters.ts'
 import type { Tier } from '../rollup/tier.ts'
 import { tierClass } from '../rollup/tier.ts'
 import type { RetentionClass } from '../series/bucket.ts'
@@ -153,6 +154,16 @@ export function queryLimits({ query }: Config): QueryLimits {
     secondsMax: query.timeMax / 1000,
     bytesMax: query.bytesMax,
     heldBytesMax: query.memoryMax
+  }
+}
+
+/** What holds for PromQL where a query says nothing. */
+export function promqlOptions({ query }: Config): PromqlOptions {
+  return {
+    lookbackUs: query.lookback * MS_US,
+    subqueryStepUs: query.subqueryStep * MS_US,
+    rules: query.rangeRules,
+    pointsMax: query.pointsMax
   }
 }
 

@@ -108,3 +108,22 @@ t.test('promtool queries varve', { skip: absent('promtool') }, async t => {
   )
   t.throws(() => promtool('query', 'instant', url, 'rate(room)'), /expected type range vector/)
 })
+
+t.test('PromQL follows query.lookback, query.range_rules and query.points_max', async t => {
+  const flags = ['--query.lookback', '30s', '--query.range_rules', '2', '--query.points_max', '100']
+  const varve = await serve(t, temporary(t), ...flags)
+  t.same(await write(varve, 'm value=1 1700000000\nm value=2 1700000060', '?precision=s'), [204, ''])
+  const ask = async (path: string) => {
+    const reply = await fetch(`${varve.httpUrl}/api/v1/${path}`)
+    const { data, error } = (await reply.json()) as { data?: { result: unknown[] }; error?: string }
+    return error ?? JSON.stringify(data!.result)
+  }
+  t.equal(await ask('query?query=m&time=1700000091'), '[]')
+  t.match(await ask('query?query=m&time=1700000089'), '"2"')
+  t.match(await ask('query?query=count_over_time(m[1m])&time=1700000060'), '"2"')
+  t.match(await ask('query?query=count_over_time(m[1m])&time=1700000060&rules=3'), '"1"')
+  t.match(
+    await ask('query_range?query=m&start=1700000000&end=1700000101&step=1'),
+    /maximum resolution of 100 points/
+  )
+})

@@ -25,16 +25,17 @@ export interface PromqlOptions {
   readonly lookbackUs: number
   readonly subqueryStepUs: number
   readonly rules: '2' | '3'
+  /** Steps of a range query. */
+  readonly pointsMax: number
 }
 
 export const DEFAULT_PROMQL_OPTIONS: PromqlOptions = {
   lookbackUs: 300_000_000,
   subqueryStepUs: 60_000_000,
-  rules: '3'
+  rules: '3',
+  pointsMax: 11_000
 }
 
-/** Steps of a range query, as Prometheus bounds them. */
-export const STEPS_MAX = 11_000
 /** Seconds that Go's durations hold. */
 const SECONDS_MAX = 2 ** 63 / 1e9
 /** Times beyond this are no times: Prometheus' own bounds, about 292 million years. */
@@ -147,9 +148,10 @@ export function readRangeRequest(
   }
   // Prometheus steps by whole milliseconds.
   const stepUs = Math.max(1000, Math.floor(given / 1000) * 1000)
-  if ((endUs - startUs) / stepUs > STEPS_MAX) {
+  if ((endUs - startUs) / stepUs > options.pointsMax) {
+    const points = options.pointsMax.toLocaleString('en')
     throw new ApiParameterError(
-      'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)'
+      `exceeded maximum resolution of ${points} points per timeseries. Try decreasing the query resolution (?step=XX)`
     )
   }
   return { kind: 'promql-range', startUs, endUs, stepUs, ...question(parameters, options) }
