@@ -15,6 +15,7 @@ import { DatabaseNames, influxQueryRoute } from '../http/influx-query.ts'
 import { type AdminSource, adminRoutes } from '../http/routes-admin.ts'
 import { prometheusRoutes } from '../http/routes-prometheus.ts'
 import { queryRoutes } from '../http/routes-query.ts'
+import { remoteReadRoute } from '../http/routes-remote-read.ts'
 import { remoteWriteRoute } from '../http/routes-remote-write.ts'
 import { writeRoutes } from '../http/routes-write.ts'
 import { HttpServer } from '../http/server.ts'
@@ -109,6 +110,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       ...prometheusRoutes(parts.workers, parts.clock, versionText(), policy.promqlOptions(config)),
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
       remoteWriteRoute(parts.remote, http.bodyMax),
+      remoteReadRoute(parts.workers),
       influxQueryRoute(parts.workers, parts.clock, databases),
       ...adminRoutes(adminSource(parts, needs))
     ],

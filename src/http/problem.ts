@@ -24,6 +24,7 @@ const STATUS: Readonly<Record<string, number>> = {
   VARVE_HTTP_BODY: 400,
   VARVE_SNAPPY: 400,
   VARVE_REMOTE_WRITE: 400,
+  VARVE_REMOTE_READ: 400,
   VARVE_HTTP_UNAUTHORIZED: 401,
   VARVE_HTTP_FORBIDDEN: 403,
   VARVE_HTTP_PATH: 404,
@@ -105,6 +106,12 @@ export function influx1Face({ status, message }: Problem): Reply {
     { error: message },
     { 'x-influxdb-error': headerText(message), 'x-influxdb-version': INFLUX_VERSION, ...moreHeaders(status) }
   )
+}
+
+/** Plain text, which Prometheus logs as it is. */
+export function textFace({ status, message }: Problem): Reply {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', ...moreHeaders(status) }
+  return { status, headers, body: `${message}\n` }
 }
 
 const INFLUX2_CODES: Readonly<Record<number, string>> = {

@@ -5,8 +5,8 @@
 // Whole bodies, since snappy copies from what is out already: each bounded as it is sent and by the length that
 // its block states, before room is made for it.
 // Not here: snappy and protobuf (ingest), remote write 2.0, which has another content type.
-import type { Exchange, Reply, Route } from './exchange.ts'
-import { HttpError, type Problem } from './problem.ts'
+import type { Exchange, Route } from './exchange.ts'
+import { HttpError, textFace } from './problem.ts'
 
 export interface RemoteWriteSink {
   /**
@@ -20,12 +20,6 @@ export interface RemoteWriteSink {
   synced(): Promise<void>
   /** Null, or what resolves when the store can take more: back-pressure. */
   ready(): Promise<void> | null
-}
-
-/** Plain text, which Prometheus logs. */
-function textFace({ status, message }: Problem): Reply {
-  const retry: Record<string, string> = status === 503 || status === 507 ? { 'retry-after': '1' } : {}
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...retry }, body: `${message}\n` }
 }
 
 /** @param bodyBytesMax  bytes of a body as it is sent */

@@ -26,7 +26,7 @@ export function takesGzip(headers: IncomingHttpHeaders): boolean {
 
 /**
  * Sends a reply.
- * @param isGzip  the client takes gzip
+ * @param wantsGzip  the client takes gzip; a reply that is encoded already goes as it is
  * @param isLast  the connection closes after it
  * @throws what the body throws before its first piece, with nothing sent; and when sending breaks off, with
  * the connection destroyed
@@ -34,11 +34,12 @@ export function takesGzip(headers: IncomingHttpHeaders): boolean {
 export async function sendReply(
   response: ServerResponse,
   reply: Reply,
-  isGzip: boolean,
+  wantsGzip: boolean,
   isLast: boolean,
   signal: AbortSignal
 ): Promise<void> {
   const headers: Record<string, string> = { ...reply.headers }
+  const isGzip = wantsGzip && headers['content-encoding'] === undefined
   if (isLast) headers.connection = 'close'
   const { body } = reply
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {

@@ -20,6 +20,7 @@ import { NAME_LABEL } from '../series/matcher.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from '../series/sample.ts'
 import type { Appender } from './appender.ts'
 import { LabelSets } from './label-sets.ts'
+import { block, broken, pass, tag, varint } from './protobuf.ts'
 import { isUtf8, textOf } from './utf8.ts'
 
 export interface RemoteWriteLimits {
@@ -61,13 +62,6 @@ const NAME = (1 << 3) | 2
 const VALUE = (2 << 3) | 2
 const SAMPLE_VALUE = (1 << 3) | 1
 const SAMPLE_TIME = 2 << 3
-
-function broken(why: string, at: number): VarveError {
-  return new VarveError(
-    'VARVE_REMOTE_WRITE',
-    `Cannot read remote write: ${why} at byte ${at} of the protobuf`
-  )
-}
 
 /** Stores bodies; one for a thread. */
 export class RemoteWrite {
@@ -299,46 +293,6 @@ function text(reader: PbfReader, end: number): string {
     )
   }
   return textOf(reader.buf, from, to)
-}
-
-/** @throws {VarveError} VARVE_REMOTE_WRITE */
-function tag(reader: PbfReader, end: number): number {
-  const at = reader.pos
-  const found = varint(reader, end, false)
-  if (found < 8 || found > 0xffffffff) throw broken('no field', at)
-  return found
-}
-
-/** Passes over the value of a field that nobody reads. @throws {VarveError} VARVE_REMOTE_WRITE */
-function pass(reader: PbfReader, field: number, end: number): void {
-  const at = reader.pos
-  const wire = field & 7
-  if (wire === 0) varint(reader, end, false)
-  else if (wire === 1) reader.pos += 8
-  else if (wire === 2) reader.pos = block(reader, end)
-  else if (wire === 5) reader.pos += 4
-  else throw broken(`wire type ${wire}`, at)
-  if (reader.pos > end) throw broken('a field is cut', at)
-}
-
-/** Reads the length of a nested field; returns where it ends. */
-function block(reader: PbfReader, end: number): number {
-  const at = reader.pos
-  const to = varint(reader, end, false) + reader.pos
-  if (!(to <= end)) throw broken('a field is cut', at)
-  return to
-}
-
-function varint(reader: PbfReader, end: number, isSigned: boolean): number {
-  const at = reader.pos
-  let value: number
-  try {
-    value = reader.readVarint(isSigned)
-  } catch {
-    throw broken('no varint', at)
-  }
-  if (reader.pos > end) throw broken('a number is cut', at)
-  return value
 }
 
 function refuse(result: RemoteWriteResult, samples: number, why: string): void {

@@ -11,6 +11,7 @@ import { lastValues } from './last.ts'
 import { Budget, type QueryLimits } from './limits.ts'
 import { listSeries } from './list.ts'
 import { answerPromql } from './promql/answer.ts'
+import { answerRemoteRead } from './promql/remote-read.ts'
 import { rawRange } from './range.ts'
 import { windowedRange } from './range-windows.ts'
 import type { Format, NativeRequest, PromqlRequest, QueryRequest, TimeStyle } from './request.ts'
@@ -64,6 +65,7 @@ export function* answer(
 function piecesOf(source: SeriesSource, request: QueryRequest, budget: Budget): Iterable<Uint8Array> {
   if (isPromql(request)) return answerPromql(source, request, budget)
   if (request.kind === 'influxql') return answerInfluxql(source, request, budget)
+  if (request.kind === 'remote-read') return answerRemoteRead(source, request, budget)
   return ENCODERS[request.format](evaluate(source, request, budget), request.time)
 }
 

@@ -143,4 +143,16 @@ export interface InfluxqlRequest {
   readonly nowUs: number
 }
 
-export type QueryRequest = NativeRequest | PromqlRequest | InfluxqlRequest
+/** One question of remote read: the samples of the series that match, both ends included. */
+export interface RemoteQuery {
+  readonly fromUs: number
+  readonly toUs: number
+  readonly matchers: readonly Matcher[]
+}
+
+export interface RemoteReadRequest {
+  readonly kind: 'remote-read'
+  readonly queries: readonly RemoteQuery[]
+}
+
+export type QueryRequest = NativeRequest | PromqlRequest | InfluxqlRequest | RemoteReadRequest

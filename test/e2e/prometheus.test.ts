@@ -74,6 +74,24 @@ t.test(
   }
 )
 
+t.test('prometheus answers from varve by remote read', { skip: absent('prometheus') }, async t => {
+  const varve = await serve(t, temporary(t))
+  const lines = [
+    'room,site=a value=1.5 1700000000',
+    'door state="open" 1700000010',
+    'room,site=a value=2 1700000060'
+  ]
+  t.same(await write(varve, lines.join('\n'), '?precision=s'), [204, ''])
+  const remote = `remote_read: [{ url: '${varve.httpUrl}/api/v1/read', read_recent: true }]\n`
+  const prometheus = await startPrometheus(t, temporary(t), remote)
+  const found = await samplesOf(prometheus, '{__name__=~"room|door.*"}[5m] @ 1700000100')
+  t.strictSame([...found].sort(), [
+    ['[["__name__","door_state"],["value","open"]] @1700000010', '1'],
+    ['[["__name__","room"],["site","a"]] @1700000000', '1.5'],
+    ['[["__name__","room"],["site","a"]] @1700000060', '2']
+  ])
+})
+
 t.test('promtool queries varve', { skip: absent('promtool') }, async t => {
   const varve = await serve(t, temporary(t))
   const lines = Array.from(

@@ -10,6 +10,7 @@ import type { LineSink, Precision } from '../../src/http/line-sink.ts'
 import { type AdminSource, adminRoutes } from '../../src/http/routes-admin.ts'
 import { prometheusRoutes } from '../../src/http/routes-prometheus.ts'
 import { queryRoutes } from '../../src/http/routes-query.ts'
+import { remoteReadRoute } from '../../src/http/routes-remote-read.ts'
 import { type RemoteWriteSink, remoteWriteRoute } from '../../src/http/routes-remote-write.ts'
 import { writeRoutes } from '../../src/http/routes-write.ts'
 import { type HttpLimits, HttpServer, type RequestFacts } from '../../src/http/server.ts'
@@ -148,6 +149,7 @@ export class Kit {
         ...prometheusRoutes(runner, systemClock, '0.0.0'),
         ...writeRoutes(kit.sink, { bodyBytesMax: BODY_BYTES_MAX }, onDatabase),
         remoteWriteRoute(kit.remote, BODY_BYTES_MAX),
+        remoteReadRoute(runner),
         influxQueryRoute(runner, systemClock, kit.databases),
         ...adminRoutes(admin)
       ]

@@ -44,7 +44,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@lezer/common': ['promql/'],
   '@lezer/lr': ['promql/'],
   '@lezer/highlight': ['promql/'],
-  pbf: ['ingest/remote-write.ts'],
+  pbf: ['ingest/remote-write.ts', 'ingest/protobuf.ts', 'query/promql/remote-read.ts'],
   pino: ['base/log.ts'],
   'prom-client': ['base/metrics.ts'],
   fastify: ['http/server.ts'],
