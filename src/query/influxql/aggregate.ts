@@ -53,7 +53,7 @@ export function callResults(
     const { fromUs, toUs, order, conditionFields } = facts
     const fields = [...new Set([call.field, ...conditionFields])]
     const rows = mergedRows(source, readings, { fields, fromUs, toUs, order }, budget)
-    return transformed(call, order, numbersOf(rows, 0))
+    return transformed(call, numbersOf(rows, 0))
   })
 }
 
@@ -67,13 +67,9 @@ function* numbersOf(
   }
 }
 
-function transformed(
-  { transform }: PlannedCall,
-  order: Order,
-  points: Iterable<Point>
-): Iterable<CallResult> {
+function transformed({ transform }: PlannedCall, points: Iterable<Point>): Iterable<CallResult> {
   const { name, parameter } = transform!
-  return TRANSFORMS[name]!(points, { parameter, isDescending: order === 'desc' })
+  return TRANSFORMS[name]!(points, { parameter })
 }
 
 class Folding {
@@ -189,7 +185,7 @@ class Folding {
     const points = (function* () {
       for (const { timeUs, value } of results) if (typeof value === 'number') yield { timeUs, value }
     })()
-    return transformed(planned, order, points)
+    return transformed(planned, points)
   }
 
   private *whole(call: number): Generator<CallResult> {

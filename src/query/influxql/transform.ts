@@ -9,7 +9,6 @@ export interface Point {
 export interface TransformFacts {
   /** derivative and elapsed: the span that they count in, us. moving_average: how many values. */
   readonly parameter: number
-  readonly isDescending: boolean
 }
 
 type Transform = (points: Iterable<Point>, facts: TransformFacts) => Iterable<Point>
