@@ -1,11 +1,11 @@
 // InfluxQL over an array of rows. What each function and clause comes to was compared with a real InfluxDB by
 // scripts/influxql-oracle.ts; here are the answers that it gave for small data.
 import t from 'tap'
+import { systemClock } from '../../src/base/clock.ts'
 import { answer } from '../../src/query/evaluate.ts'
 import { readInfluxqlRequest } from '../../src/query/influxql/parameters.ts'
 import { DEFAULT_QUERY_LIMITS, type QueryLimits } from '../../src/query/limits.ts'
 import { makeLabels } from '../../src/series/label.ts'
-import { HandClock } from '../kit/hand-clock.ts'
 import { FakeSource } from './fake-source.ts'
 
 const START_S = 1_700_000_040
@@ -26,8 +26,11 @@ const GROUPS = [
 
 function ask(q: string, more: Record<string, string> = {}, limits: Partial<QueryLimits> = {}): string {
   const parameters = new Map(Object.entries({ q, ...more }).map(([name, value]) => [name, [value]]))
-  const clock = new HandClock()
-  const context = { limits: { ...DEFAULT_QUERY_LIMITS, ...limits }, clock, isCancelled: () => false }
+  const context = {
+    limits: { ...DEFAULT_QUERY_LIMITS, ...limits },
+    clock: systemClock,
+    isCancelled: () => false
+  }
   const request = readInfluxqlRequest(parameters, at(300), () => ['varve'])
   return Buffer.concat([...answer(new FakeSource(GROUPS), request, context)]).toString()
 }

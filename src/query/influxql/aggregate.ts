@@ -38,6 +38,8 @@ export interface AggregateFacts {
 }
 
 const REDUCER_BYTES = 250
+/** Windows between looks at the clock. */
+const LOOK_WINDOWS = 4096
 
 /** The results of each call, in the order of times. */
 export function callResults(
@@ -177,7 +179,7 @@ class Folding {
   }
 
   results(call: number): Iterable<CallResult> {
-    const { calls, windows, order } = this.facts
+    const { calls, windows } = this.facts
     const planned = calls[call]!
     if (windows === null) return this.whole(call)
     const results = this.facts.fill === 'none' ? this.present(call) : this.filled(call, windows)
@@ -207,6 +209,7 @@ class Folding {
   private *filled(call: number, windows: TimeWindows): Generator<CallResult> {
     const { order, isBounded } = this.facts
     const { fromUs, toUs } = this.spans[call]!
+    let made = 0
     const by = order === 'asc' ? 1 : -1
     const found = this.present(call)
     let next = found.next()
@@ -218,6 +221,8 @@ class Folding {
     const isCount = ['count', 'count distinct'].includes(this.facts.calls[call]!.reducer!)
     let before: CallResult | null = null
     for (let timeUs = begin; ; timeUs = windows.beside(timeUs, by)) {
+      // Whoever asks may take windows without giving a row, so the clock is looked at here.
+      if (++made % LOOK_WINDOWS === 0) this.budget.check()
       if (next.done && (end === null || (timeUs - end) * by > 0)) return
       if (next.done || next.value.timeUs !== timeUs) {
         if (end !== null && (timeUs - end) * by > 0) return

@@ -90,44 +90,49 @@ function* encodePretty(
   style: Style,
   failure: Failure
 ): Generator<Uint8Array> {
-  const pieces = [...encodeWhole(answers, style, failure)]
-  const text = Buffer.concat(pieces).toString()
   // Times of today in ns are more than a number holds: indented as text, not as a document read and written.
-  const out = new TextPiece()
-  out.add(indented(text))
-  yield out.take()
+  const indenter = new Indenter()
+  for (const piece of encodeWhole(answers, style, failure)) {
+    yield Buffer.from(indenter.indent(Buffer.from(piece).toString()))
+  }
 }
 
-/** JSON with line breaks and four spaces a level, outside of strings. */
-function indented(json: string): string {
-  let text = ''
-  let depth = 0
-  let isString = false
-  for (let at = 0; at < json.length; at++) {
-    const char = json[at]!
-    if (isString) {
-      text += char
-      if (char === '\\') text += json[++at]!
-      else if (char === '"') isString = false
-      continue
-    }
-    const line = () => `\n${'    '.repeat(depth)}`
-    if (char === '"') {
-      isString = true
-      text += char
-    } else if (char === '{' || char === '[') {
-      if (json[at + 1] === '}' || json[at + 1] === ']') text += char + json[++at]!
-      else {
-        depth++
-        text += char + line()
-      }
-    } else if (char === '}' || char === ']') {
-      depth--
-      text += line() + char
-    } else if (char === ',') text += char + line()
-    else text += char === ':' ? ': ' : char
+/** JSON, piece by piece, with line breaks and four spaces a level outside of strings. */
+class Indenter {
+  private depth = 0
+  private isString = false
+  private isEscaped = false
+  /** A bracket was opened and nothing stands in it yet. */
+  private isOpened = false
+
+  indent(json: string): string {
+    let text = ''
+    for (const char of json) text += this.isString ? this.inString(char) : this.outside(char)
+    return text
   }
-  return text
+
+  private inString(char: string): string {
+    if (this.isEscaped) this.isEscaped = false
+    else if (char === '\\') this.isEscaped = true
+    else if (char === '"') this.isString = false
+    return char
+  }
+
+  private outside(char: string): string {
+    const isClosing = char === '}' || char === ']'
+    const wasOpened = this.isOpened
+    this.isOpened = char === '{' || char === '['
+    if (isClosing) this.depth--
+    const before = isClosing !== wasOpened ? this.line() : ''
+    if (this.isOpened) this.depth++
+    if (char === '"') this.isString = true
+    if (char === ',') return `,${this.line()}`
+    return before + (char === ':' ? ': ' : char)
+  }
+
+  private line(): string {
+    return `\n${'    '.repeat(this.depth)}`
+  }
 }
 
 function* encodeChunked(
