@@ -15,7 +15,7 @@ const UNIT_NS: Readonly<Record<string, bigint>> = {
 /** The nanoseconds of a duration token such as 1h30m. */
 export function durationNs(text: string): bigint {
   let ns = 0n
-  for (const [, count, unit] of text.matchAll(/(\d+)(ns|ms|[uµsmhdw])/g))
+  for (const [, count, unit] of text.matchAll(/(\d+)(ns|ms|[u\u00b5smhdw])/g))
     ns += BigInt(count!) * UNIT_NS[unit!]!
   return ns
 }

@@ -17,7 +17,7 @@ export const TEXT_LENGTH_MAX = 65_536
 
 const SIGN = /=~|!~|!=|<>|<=|>=|::|[-+*/%=<>(),.;:]/y
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
-const DURATION = /(?:\d+(?:ns|u|µ|ms|s|m|h|d|w))+(?![A-Za-z0-9_])/y
+const DURATION = /(?:\d+(?:ns|u|\u00b5|ms|s|m|h|d|w))+(?![A-Za-z0-9_])/y
 const NUMBER = /\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?/y
 const SPACE = /(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)+/y
 /** Words after which an operand is due, and so a regular expression may begin. */
