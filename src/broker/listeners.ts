@@ -35,6 +35,9 @@ export interface Listener {
   close(): void
 }
 
+/** A connection silent for so long is probed by TCP. */
+const PROBE_AFTER_MS = 120_000
+
 interface ListenContext {
   handshakeMs: number
   connectionsMax: number
@@ -78,6 +81,8 @@ function tlsSettings(tls: TlsOptions, handshakeMs: number): object {
 function tcpServer(tls: TlsOptions | undefined, context: ListenContext): Server {
   const accept = (socket: Socket): void => {
     socket.setNoDelay(true)
+    // A device that vanished and asked for no keep-alive of MQTT would hold its place for ever.
+    socket.setKeepAlive(true, PROBE_AFTER_MS)
     context.onConnection(socket, remoteOf(socket))
   }
   if (tls === undefined) return createServer(accept)

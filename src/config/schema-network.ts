@@ -114,14 +114,6 @@ export const mqtt = {
     what: 'Time from the opening of a socket to its complete CONNECT.',
     why: 'A socket that never speaks must not keep a place.'
   }),
-  keepaliveMax: duration({
-    key: 'mqtt.keepalive_max',
-    default: '1h',
-    min: '10s',
-    max: '18h',
-    what: 'Longest keep-alive honoured; a client that asks for more, or for none, is checked at this one.',
-    why: 'Without it a device that vanished holds its connection until TCP gives up, which may be never.'
-  }),
   inflightMessagesMax: count({
     key: 'mqtt.inflight_messages_max',
     default: 1000,
