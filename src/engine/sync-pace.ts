@@ -2,7 +2,7 @@
 // holds go in, milliseconds to wait come out, so every choice is tested without a disk or a clock.
 //
 //   pending            waits until
-//   bytes >= trigger   now
+//   bytes >= trigger   now; a quarter of it suffices where someone stands still: what a sync wastes is little then
 //   eager              the budget has a token, at latest as normal
 //   normal             delayMs, never more than delayMaxMs
 //   lazy               delayMaxLazyMs
@@ -25,7 +25,7 @@ export interface PaceOptions {
   readonly delayMs: number
   /** Longest wait of lazy data, milliseconds. */
   readonly delayMaxLazyMs: number
-  /** Pending bytes that are written at once. */
+  /** Pending bytes that are written at once; a quarter of them where someone stands still. */
   readonly groupBytesTrigger: number
   /** What early syncs may waste, bytes per second. */
   readonly wearBytesPerSecond: number
@@ -70,9 +70,9 @@ export class SyncPace {
     return this.sinceMs[urgency] !== Infinity
   }
 
-  /** Bytes that are written at once. */
+  /** Pending bytes that are written at once, by who waits now. */
   get trigger(): number {
-    return this.options.groupBytesTrigger
+    return this.waiting(EAGER) ? this.options.groupBytesTrigger / 4 : this.options.groupBytesTrigger
   }
 
   /** Something of this urgency became pending. */
@@ -96,7 +96,7 @@ export class SyncPace {
     const [lazy, normal, eager] = this.sinceMs as [number, number, number]
     if (lazy === Infinity && normal === Infinity && eager === Infinity) return Infinity
     const o = this.options
-    if (pendingBytes >= o.groupBytesTrigger) return 0
+    if (pendingBytes >= this.trigger) return 0
     const delayMs = Math.min(o.delayMs, o.delayMaxMs)
     let dueMs = Math.min(lazy + o.delayMaxLazyMs, normal + delayMs, eager + delayMs)
     if (eager !== Infinity) {

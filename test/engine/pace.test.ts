@@ -40,6 +40,20 @@ t.test(
   }
 )
 
+t.test(
+  'SyncPace writes a quarter of the trigger at once where someone stands still, in debt too',
+  async t => {
+    const p = pace({ wearBytesPerSecond: 1, wearBurstBytes: 10 })
+    p.charge(1000, 0)
+    const quarter = PACE_DEFAULTS.groupBytesTrigger / 4
+    p.note(NORMAL, 0)
+    t.equal(p.waitMs(quarter, 0), 1000)
+    p.note(EAGER, 0)
+    t.equal(p.waitMs(quarter - 1, 0), 1000)
+    t.equal(p.waitMs(quarter, 0), 0)
+  }
+)
+
 t.test('SyncPace.charge() does not charge data: full pages are free', async t => {
   const p = pace({ wearBytesPerSecond: 0, wearBurstBytes: 1 })
   p.charge(0, 0)
