@@ -11,15 +11,21 @@ import type { ListenOptions } from '../broker/listeners.ts'
 import { Broker } from '../broker/server.ts'
 import type { Config } from '../config/schema.ts'
 import type { Auth } from '../http/auth.ts'
+import type { Route } from '../http/exchange.ts'
 import { DatabaseNames, influxQueryRoute } from '../http/influx-query.ts'
 import { type AdminSource, adminRoutes } from '../http/routes-admin.ts'
+import { kvRoutes } from '../http/routes-kv.ts'
+import { leaseRoutes } from '../http/routes-lease.ts'
 import { prometheusRoutes } from '../http/routes-prometheus.ts'
 import { queryRoutes } from '../http/routes-query.ts'
+import { queueRoutes } from '../http/routes-queue.ts'
 import { remoteReadRoute } from '../http/routes-remote-read.ts'
 import { remoteWriteRoute } from '../http/routes-remote-write.ts'
 import { writeRoutes } from '../http/routes-write.ts'
 import { HttpServer } from '../http/server.ts'
 import type { DeadLetter } from '../ingest/dead-letter.ts'
+import { Leases } from '../kv/lease.ts'
+import { Queues } from '../kv/queue.ts'
 import type { Gate } from './gate.ts'
 import type { MessageSink } from './ingest-sink.ts'
 import { RetainedEntries } from './kept-entries.ts'
@@ -112,6 +118,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       remoteWriteRoute(parts.remote, http.bodyMax),
       remoteReadRoute(parts.workers),
       influxQueryRoute(parts.workers, parts.clock, databases),
+      ...entryRoutes(parts),
       ...adminRoutes(adminSource(parts, needs))
     ],
     onRequest: ({ id, method, path, status, error, isOurs }) => {
@@ -120,6 +127,17 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       if (isOurs) log.error('request failed', { request: id, method, path, status, error })
     }
   })
+}
+
+/** The key-value store, and what is built on it. */
+function entryRoutes({ clock, storage }: Parts): Route[] {
+  const { kv: store, engine } = storage
+  const synced = (group: number) => engine.wal.synced(group)
+  return [
+    ...kvRoutes({ store, clock, synced }),
+    ...leaseRoutes({ leases: new Leases(store, clock), synced }),
+    ...queueRoutes({ queues: new Queues(store, clock), synced })
+  ]
 }
 
 function adminSource(parts: Parts, { log, isReady }: HttpNeeds): AdminSource {

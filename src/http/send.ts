@@ -49,10 +49,12 @@ export async function sendReply(
   const pieces = body[Symbol.asyncIterator]()
   const first = await pieces.next()
   headers.vary = 'accept, accept-encoding'
-  if (isGzip) headers['content-encoding'] = 'gzip'
+  // Events are due now: a compressor would wait for more.
+  const isPacked = isGzip && headers['content-type'] !== 'text/event-stream'
+  if (isPacked) headers['content-encoding'] = 'gzip'
   response.writeHead(reply.status, headers)
   const all = rejoined(first, pieces)
-  if (isGzip) {
+  if (isPacked) {
     const level = createGzip({ level: GZIP_LEVEL, flush: zlib.Z_NO_FLUSH })
     await pipeline(all, level, response, { signal })
   } else await pipeline(all, response, { signal })
