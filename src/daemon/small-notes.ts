@@ -18,11 +18,11 @@ export const JOBS_NOTE = 'jobs'
 const VERSION = 1
 /** Each save costs 8 KiB of the medium, 30 with a year of days in the ledger: up to 3 MB a day. */
 const SAVE_EVERY_MS = 15 * 60_000
-/** Or after so many bytes, which a cut would else leave uncounted: a save is a part in a thousand of them. */
-const SAVE_EVERY_BYTES = 16 * 2 ** 20
-const LOOK_EVERY_MS = 60_000
+/** Or after so many bytes, which a cut would else leave to estimates: a save is 2 to 7 parts in a thousand of them. */
+const SAVE_EVERY_BYTES = 4 * 2 ** 20
+const LOOK_EVERY_MS = 1_000
 /** The first comes soon, so that what a start writes is not lost with a process that keeps being killed. */
-const FIRST_SAVE_MS = 5000
+const FIRST_SAVE_MS = 2000
 
 export interface KeepParts {
   readonly clock: Clock
