@@ -138,7 +138,7 @@ t.test('WearLedger counts what a card programs beside what it is given, by day',
   t.equal(days.length, 4)
 })
 
-t.test('SmallNotes saves soon after the start, each quarter of an hour, and after 16 MiB', async t => {
+t.test('SmallNotes saves soon after the start, each quarter of an hour, and after 4 MiB', async t => {
   const clock = new HandClock()
   const saves: number[] = []
   const commit = async () => {
@@ -151,12 +151,12 @@ t.test('SmallNotes saves soon after the start, each quarter of an hour, and afte
   let bytes = 0
   const onError = (error: unknown) => t.fail(String(error))
   notes.keep({ clock, ledger: () => new Uint8Array(1), writtenBytes: () => bytes, onError })
-  clock.advance(4999)
+  clock.advance(1999)
   t.same(saves, [])
   clock.advance(1 + 16 * 60_000)
-  t.same(saves, [5, 905], 'a process that is killed again and again counts what it wrote')
-  bytes = 17e6
-  clock.advance(60_000)
+  t.same(saves, [2, 902], 'a process that is killed again and again counts what it wrote')
+  bytes = 5e6
+  clock.advance(1000)
   t.equal(saves.length, 3)
   clock.advance(10 * 60_000)
   t.equal(saves.length, 3)
