@@ -14,7 +14,7 @@ import { judge, printHead, printTable, round } from './bench-report.ts'
 import { ask, countSamples, type StatusAnswer } from './varve-process.ts'
 import { lineBodies, standard } from './workload.ts'
 
-const boundBytesPerSample = 1.2
+const boundBytesPerSample = 0.8
 const known: readonly StoreName[] = ['varve', 'victoria-metrics', 'influxdb']
 
 /** Waits until the size of a directory has not changed for 5 s. */
