@@ -19,6 +19,7 @@ import { engineFiles } from '../kv/engine-files.ts'
 import type { KvLimits } from '../kv/options.ts'
 import { KvStore } from '../kv/store.ts'
 import { RollupProgress } from '../rollup/progress.ts'
+import { isTierClass } from '../rollup/tier.ts'
 import { BOOTS_NOTE, Boots } from '../series/boots.ts'
 import { defineField, defineGroup } from '../series/catalog.ts'
 import { EXTENT_NOTE, readExtent } from '../series/catalog-file.ts'
@@ -88,6 +89,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   series.lateBeforeUs = progress.frontierUs
   // Rows that were replayed bear the times at which they were stamped.
   series.correct(Boots.decode(engine.manifest.note(BOOTS_NOTE)))
+  if (markAdopted(engine.manifest, series, progress) && !readOnly) {
+    await engine.manifest.commit({ notes: [[PROGRESS_NOTE, progress.encode()]] })
+  }
   if (!readOnly) {
     const files = engineFiles(disk)
     for (const { id, error } of await kv.attach({ wal: engine.wal, manifest: engine.manifest, files })) {
@@ -103,7 +107,16 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   return { engine, series, kv, progress, catalogFile, close }
 }
 
-/** A file whose header is damaged is kept aside and begun anew: the segments name their groups. */
+/** The note of the edit that named an adopted segment is lost: its rows may be late. Tells whether any may. */
+function markAdopted({ adopted }: Manifest, series: SeriesStore, progress: RollupProgress): boolean {
+  const before = progress.version
+  for (const { class: name, timeMinUs, timeMaxUs } of series.live(adopted)) {
+    if (isTierClass(name) || timeMinUs >= progress.frontierUs) continue
+    progress.markLateSpan(timeMinUs, Math.min(timeMaxUs, progress.frontierUs))
+  }
+  return progress.version > before
+}
+
 /**
  * What the series write to.
  * @param notes  small state to be saved with each flush
@@ -127,6 +140,7 @@ export function seriesStorage(
   }
 }
 
+/** A file whose header is damaged is kept aside and begun anew: the segments name their groups. */
 async function openCatalog(
   { disk, readOnly, anyU32 }: StorageOptions,
   series: SeriesStore,

@@ -208,9 +208,12 @@ async function openReadOnly(
   }
   const onCheckpoint = (): void => {}
   const manifest = await Manifest.open({ disk, readOnly: true, anySalt, onCheckpoint })
+  const listing = listWal(disk)
+  const missing = lostEdit(listing, manifest, owners)
+  if (missing !== null) manifest.suspect(missing)
   const unlike = await reconcileSegments(disk, manifest, true)
   const damage = [...manifest.damage, ...unlike]
-  const replayed = replayWal(disk, listWal(disk), manifest, owners, countAfter(manifest), false)
+  const replayed = replayWal(disk, listing, manifest, owners, countAfter(manifest), false)
   damage.push(...replayed.damage)
   const after = await Manifest.open({ disk, readOnly: true, anySalt, onCheckpoint })
   for (const [kind, walFile] of after.checkpoints) {

@@ -58,6 +58,7 @@ export class Manifest {
   /** Entries whose file is not there: not shown, but kept, in case the file comes back. */
   private readonly hidden = new Map<number, SegmentInfo>()
   private readonly removed = new Set<number>()
+  private readonly strays: SegmentInfo[] = []
   private readonly found: CorruptionError[] = []
   private lastId = 0
   private file: RecordFile | null = null
@@ -146,9 +147,9 @@ export class Manifest {
     this.lastId = Math.max(this.lastId, id)
   }
 
-  /** Whether edits may be missing: it was damaged, or ended in a torn tail (which a damaged end looks like). */
-  get incomplete(): boolean {
-    return this.found.length > 0 || (this.file?.torn ?? false)
+  /** Whether it ended in a torn tail: an edit that never was durable, or a newest one that is damaged. */
+  get torn(): boolean {
+    return this.file?.torn ?? false
   }
 
   /** Whether a segment was given up by an edit that was read. */
@@ -169,9 +170,15 @@ export class Manifest {
     this.hidden.set(id, segment)
   }
 
-  /** Shows a segment that no edit names, without writing: for a reader beside a damaged manifest. */
+  /** Segments that no edit named; those who keep notes know nothing of them. */
+  get adopted(): readonly SegmentInfo[] {
+    return this.strays
+  }
+
+  /** Shows a segment that no edit names, without writing. */
   adopt(segment: SegmentInfo): void {
     this.live.set(segment.id, segment)
+    this.strays.push(segment)
     this.reserveIds(segment.id)
   }
 

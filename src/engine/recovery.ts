@@ -8,9 +8,10 @@
 //  - the newest group is written again before anything builds on it: after SIGKILL or a failed sync it may be
 //    in the kernel's memory and not on the medium, and a later cut would leave a hole;
 //  - writing goes on in another file, never behind a torn tail, and only in files whose names are synced;
-//  - a segment file that no edit names is removed, but when edits may be missing it is adopted, since its own
-//    header and footer say all that the edit said. At worst its data are there twice (it was about to be
-//    committed), which owners bear; removing it could lose what was acknowledged long ago.
+//  - a segment file that no edit names is removed: its edit never was, and the WAL still has what it holds. A torn
+//    tail of the manifest is no reason to keep it, since an edit stands for more than its segments (checkpoint,
+//    notes, other segments), and half of one is a state that never was. Only when something proves that durable edits
+//    are missing (damage, files that they let go) are such files adopted, by their own headers and footers.
 // Damage is never fatal, never silent: it is collected for the engine to report.
 import { CorruptionError, VarveError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
@@ -69,7 +70,7 @@ export async function reconcileSegments(
   }
   for (const id of present) {
     if (manifest.segments.has(id)) continue
-    if (!manifest.incomplete || manifest.wasRemoved(id)) {
+    if (manifest.damage.length === 0 || manifest.wasRemoved(id)) {
       if (!readOnly) await disk.remove(segmentPath(id))
       continue
     }
@@ -84,8 +85,8 @@ export async function reconcileSegments(
     damage.push(new CorruptionError(segmentPath(id), 0, 'the file is missing'))
     manifest.hide(id)
   }
-  if (readOnly) for (const segment of adopted) manifest.adopt(segment)
-  else if (adopted.length > 0) await manifest.commit({ add: adopted })
+  for (const segment of adopted) manifest.adopt(segment)
+  if (!readOnly && adopted.length > 0) await manifest.commit({ add: adopted })
   return damage
 }
 
@@ -101,7 +102,7 @@ function describe(disk: Disk, path: string): SegmentInfo | CorruptionError {
 }
 
 /**
- * What the WAL says about the manifest: its newest edit cannot prove itself, but the WAL file that the newest
+ * What the WAL says about the manifest: its newest edit cannot prove itself, but a WAL file that the newest
  * checkpoints ask for was not used again before a later checkpoint was durable. Null: nothing is missing.
  */
 export function lostEdit(
@@ -110,11 +111,18 @@ export function lostEdit(
   owners: readonly WalOwner[]
 ): CorruptionError | null {
   if (owners.length === 0 || manifest.damage.length > 0) return null
-  const needed = Math.max(1, Math.min(...owners.map(owner => manifest.checkpoints.get(owner.kind) ?? 0)))
-  const first = listing.used.find(file => file.sequence >= needed)
-  if (first === undefined || first.sequence === needed) return null
-  const why = `an edit is missing at its end: WAL file ${needed} is needed and the WAL begins with ${first.sequence}`
-  return new CorruptionError(MANIFEST, 0, why)
+  let needed = Math.max(1, Math.min(...owners.map(owner => manifest.checkpoints.get(owner.kind) ?? 0)))
+  for (const { sequence } of listing.used) {
+    if (sequence < needed) continue
+    if (sequence > needed) {
+      const why = `an edit is missing at its end: WAL file ${needed} is needed and ${sequence} is what follows`
+      return new CorruptionError(MANIFEST, 0, why)
+    }
+    // Files are not used again in their order; where the end is sound, a gap further on is damage to the WAL.
+    if (!manifest.torn) return null
+    needed = sequence + 1
+  }
+  return null
 }
 
 /** What an earlier process wrote into the WAL after it was last asked. */

@@ -56,7 +56,8 @@ export class Recovery {
   finish(versions: Versions, segments: readonly number[]): number {
     const start = Math.max(this.version, versions.next, ...segments) + VERSIONS_SKIPPED
     assert(start < VERSION_MAX, 'versions last longer than the medium')
-    this.memtables.dropUpTo(versions.flushed)
+    // An adopted segment came without its note; a segment has all that the memtable had.
+    this.memtables.dropUpTo(Math.max(versions.flushed, ...segments))
     if (this.firstFloor === -1) this.history.restart(this.gap ? start : versions.told)
     else if (!this.gap && this.history.floor === this.firstFloor) {
       this.history.floor = Math.min(this.firstFloor, versions.told)

@@ -127,7 +127,7 @@ t.test('Engine.open() finds the segments again when the manifest is damaged', as
     await engine.manifest.commit({ remove: [2] })
     await engine.removeFile(2)
     await engine.close()
-    // Not the last record: damage there cannot be told from a torn tail.
+    // Not the last record: damage there cannot be told from a torn tail (test/crash/torn-edit.test.ts).
     const end = disk.facts(MANIFEST)!.bytes - 20
     disk.flip(MANIFEST, random.below(end), 1 << random.below(8))
     const reader = await engineOn(disk, true)
@@ -143,22 +143,15 @@ t.test('Engine.open() finds the segments again when the manifest is damaged', as
   }
 })
 
-t.test('Engine.open() keeps segments when the manifest is gone or its last record is damaged', async t => {
-  const build = async (): Promise<CrashDisk> => {
-    const disk = new CrashDisk(new Random(1))
-    const engine = await engineOn(disk)
-    for (let i = 0; i < 3; i++) await addSegment(disk, engine.manifest)
-    await engine.close()
-    return disk
-  }
-  const gone = await build()
-  await gone.remove(MANIFEST)
-  const first = await engineOn(gone)
+t.test('Engine.open() keeps segments when the manifest is gone', async t => {
+  const disk = new CrashDisk(new Random(1))
+  const engine = await engineOn(disk)
+  for (let i = 0; i < 3; i++) await addSegment(disk, engine.manifest)
+  await engine.close()
+  await disk.remove(MANIFEST)
+  const first = await engineOn(disk)
   t.same([...first.manifest.segments.keys()], [1, 2, 3])
   t.match(first.damage, [{ file: MANIFEST, why: /missing/ }])
-  const cut = await build()
-  cut.flip(MANIFEST, cut.facts(MANIFEST)!.bytes - 1, 1)
-  t.same([...(await engineOn(cut)).manifest.segments.keys()], [1, 2, 3])
   await t.rejects(engineOn(new CrashDisk(new Random(1)), true), { code: 'VARVE_NOT_FOUND' })
 })
 
