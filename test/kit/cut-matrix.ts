@@ -5,11 +5,13 @@
 //
 // A life has generations: each begins with what a cut of the one before left, so that cuts fall into recovery
 // too, and what an earlier recovery made is built on.
-// Cuts have a number: life * CUTS_OF_A_LIFE + the place in it; the same number is the same cut for ever.
+// Cuts have a number: life * CUTS_OF_A_LIFE + the place in it; the same number is the same cut for ever, whether
+// those before it are judged or not. So what is drawn after a generation (fates, what the next one finds) is drawn
+// from another source than that generation's: work that it left under way goes on drawing for a while.
 import { reason } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
 import { CrashDisk, type DiskPlant } from './crash-disk.ts'
-import { FATES, type Fate, type Medium } from './medium.ts'
+import { FATES, type Fate, Medium } from './medium.ts'
 import { copyFacts, isCut, nothingYet, type SeriesFacts, SeriesLife } from './series-life.ts'
 import { Verdict } from './verdict.ts'
 
@@ -51,12 +53,13 @@ export async function* cutLife(
 ): AsyncGenerator<Cut> {
   const random = new Random(life * 7919)
   let number = life * CUTS_OF_A_LIFE
-  let disk = new CrashDisk(random)
+  let medium = new Medium()
   let facts = nothingYet()
   for (let generation = 0; generation < GENERATIONS; generation++) {
+    const disk = new CrashDisk(new Random(random.u32()), Infinity, medium)
     if (plant !== undefined) disk.plant = plant
     const lived = new Verdict()
-    const moments = await live(disk, facts, random, lived)
+    const moments = await live(disk, facts, lived)
     if (lived.wrongs.length > 0) {
       yield { number, fate: 'killed', path: 'before any cut', verdict: lived }
       return
@@ -70,7 +73,7 @@ export async function* cutLife(
       }
     }
     const next = moments[moments.length - 1 - random.below(Math.ceil(moments.length / 2))]!
-    disk = new CrashDisk(random, Infinity, next.medium.land(random.pick(FATES), random))
+    medium = next.medium.land(random.pick(FATES), random)
     facts = copyFacts(next.facts)
   }
 }
@@ -81,12 +84,8 @@ function someFates(random: Random): Fate[] {
 }
 
 /** Lives one generation and keeps every moment at which power may go. */
-async function live(
-  disk: CrashDisk,
-  facts: SeriesFacts,
-  random: Random,
-  verdict: Verdict
-): Promise<Moment[]> {
+async function live(disk: CrashDisk, facts: SeriesFacts, verdict: Verdict): Promise<Moment[]> {
+  const { random } = disk
   const moments: Moment[] = []
   const keep = (path: string): void => {
     moments.push({ medium: disk.medium.copy(), facts: copyFacts(facts), path })
@@ -118,22 +117,23 @@ async function judgeCut(moment: Moment, fate: Fate, seed: number, plant?: DiskPl
   )
   if (plant !== undefined) disk.plant = plant
   const first = new Verdict()
-  await judgeOpened(disk, facts, random, first, isAgain ? 4 : 0)
+  await judgeOpened(disk, facts, first, isAgain ? 4 : 0)
   if (!isAgain || first.wrongs.length > 0) return [first]
+  const later = new Random(random.u32())
+  const found = new CrashDisk(later, Infinity, disk.medium.land(later.pick(FATES), later))
   const second = new Verdict()
-  await judgeOpened(disk.afterCut(Infinity, random.pick(FATES)), facts, random, second, 0)
+  await judgeOpened(found, facts, second, 0)
   return [first, second]
 }
 
 async function judgeOpened(
   disk: CrashDisk,
   facts: SeriesFacts,
-  random: Random,
   verdict: Verdict,
   turns: number
 ): Promise<void> {
   try {
-    const life = await SeriesLife.open(disk, random, facts)
+    const life = await SeriesLife.open(disk, disk.random, facts)
     if (life.judge(verdict).length === 0) await life.work(turns)
   } catch (error) {
     if (!isCut(error))

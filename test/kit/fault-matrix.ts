@@ -63,7 +63,13 @@ interface Sound {
 
 /** Tries the faults of one seed, in order. */
 export async function* failLife(seed: number, { every = 1, only }: FaultOptions = {}): AsyncGenerator<Fault> {
-  const sound = await makeSound(seed)
+  const made = new Verdict()
+  const sound = await makeSound(seed, made)
+  if (made.wrongs.length > 0) {
+    const number = seed * FAULTS_OF_A_SEED * OPERATIONS_MAX
+    yield { number, kind: FAULT_KINDS[0]!, outcome: 'not struck', verdict: made }
+    return
+  }
   const { counts } = await oneFault(sound, seed, 'readAt', NEVER)
   for (const kind of FAULT_KINDS) {
     const count = counts[KINDS[kind]]
@@ -78,14 +84,21 @@ export async function* failLife(seed: number, { every = 1, only }: FaultOptions 
   }
 }
 
-async function makeSound(seed: number): Promise<Sound> {
+/** A store that was killed; what it took and had not written is forgotten by the facts, too. */
+async function makeSound(seed: number, verdict: Verdict): Promise<Sound> {
   const random = new Random(seed)
   const facts = nothingYet()
   const disk = new CrashDisk(random)
   const life = await SeriesLife.open(disk, random, facts)
   await life.work(30)
   if (random.chance(0.5)) await life.store.close()
-  return { medium: disk.afterKill().medium, facts }
+  const { medium } = disk.afterKill()
+  const found = copyFacts(facts)
+  const looked = new CrashDisk(new Random(seed), Infinity, medium.copy())
+  const again = await SeriesLife.open(looked, looked.random, found)
+  again.judge(verdict)
+  looked.kill()
+  return { medium, facts: found }
 }
 
 async function oneFault(sound: Sound, seed: number, kind: FaultKind, nth: number) {
@@ -186,7 +199,7 @@ async function restart(disk: CrashDisk, random: Random, facts: SeriesFacts, verd
     const life = await SeriesLife.open(disk, random, facts)
     life.judge(verdict)
     if (verdict.wrongs.length > 0) return
-    await life.work(3)
+    await within(life.work(3), 'work')
     const found = disk.afterCut(Infinity, random.pick(['lost', 'killed', 'mixed']))
     const again = await SeriesLife.open(found, random, facts)
     again.judge(verdict)
@@ -208,6 +221,16 @@ async function tried(work: () => Promise<unknown>, told: unknown[]): Promise<Var
   await Promise.race([done, breathe()])
   if (bug !== null) throw bug
   return found
+}
+
+/** Waits for what has to come to an end; who waited for it in vain would wait for ever. */
+async function within(work: Promise<void>, what: string): Promise<void> {
+  let isOver = false
+  const done = work.finally(() => {
+    isOver = true
+  })
+  for (let breaths = 0; breaths < 10 && !isOver; breaths++) await Promise.race([done, breathe()])
+  if (!isOver) throw new Error(`${what} does not come to an end`)
 }
 
 /** Turns of the event loop in which everything that can happen happens: nothing here waits for a real medium. */

@@ -12,7 +12,7 @@ import type { SegmentInfo } from '../../src/engine/manifest.ts'
 import { rollUp } from '../../src/rollup/aggregate.ts'
 import { HOUR_US } from '../../src/rollup/progress.ts'
 import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
-import { isTierClass, type Tier, tierClass } from '../../src/rollup/tier.ts'
+import { COLUMNS_PER_FIELD, isTierClass, type Tier, tierClass, tierField } from '../../src/rollup/tier.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
@@ -20,8 +20,9 @@ import { mergeSegments } from '../../src/series/merge-job.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
 import type { Run } from '../../src/series/run.ts'
 import { clip } from '../../src/series/run-edit.ts'
+import { KIND } from '../../src/series/sample.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
-import { type ModelRow, runLines } from '../series/model.ts'
+import { bits, type ModelRow, runLines } from '../series/model.ts'
 import { readRuns } from './sent-rows.ts'
 
 export const KEEP_US = 6 * HOUR_US
@@ -29,6 +30,9 @@ export const TIERS: readonly Tier[] = [
   { name: '1m', stepUs: 60_000_000, keepUs: Number.POSITIVE_INFINITY },
   { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY }
 ]
+
+/** The columns of a field that count. */
+const COUNTS = new Set([tierField(0, 'count'), tierField(0, 'others')])
 
 export interface StoreOptions {
   readonly disk: Disk
@@ -186,13 +190,18 @@ export class InlineStore {
       for (const [id, runs] of raw.entries()) {
         const rolled = rollUp(runs, stepUs)
         const due = rolled && clip(rolled, lowUs, highUs)
-        if (due === null) continue
-        const found = new Set(runLines(tier[id]!))
-        for (const line of runLines([due])) {
-          if (found.has(line)) continue
-          const dirty = progress.dirty.get(Math.floor(Number(line.split(' ')[0]) / HOUR_US))
-          if (dirty === 'all' || dirty?.has(id)) continue
+        const isDirty = (line: string): boolean => {
+          const groups = progress.dirty.get(Math.floor(Number(line.split(' ')[0]) / HOUR_US))
+          return groups === 'all' || (groups?.has(id) ?? false)
+        }
+        const [said, found] = [new Set(runLines(due === null ? [] : [due])), new Set(runLines(tier[id]!))]
+        for (const line of said) {
+          if (found.has(line) || isDirty(line)) continue
           wrongs.push(`tier ${name} of group ${id} is without ${line}, which its raw rows say`)
+        }
+        for (const line of found) {
+          if (said.has(line) || !countsSome(line) || isDirty(line)) continue
+          wrongs.push(`tier ${name} of group ${id} has ${line}, which no raw rows say`)
         }
       }
     }
@@ -238,4 +247,10 @@ export class InlineStore {
       cache.close()
     }
   }
+}
+
+/** Whether a line of a tier says that there are samples: columns beside those are of no meaning where none is. */
+function countsSome(line: string): boolean {
+  const [, field, value] = line.split(' ')
+  return COUNTS.has(Number(field) % COLUMNS_PER_FIELD) && value !== bits(KIND.number, 0)
 }
