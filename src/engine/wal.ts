@@ -15,7 +15,7 @@
 //    when a checkpoint frees a file or the medium has room again. A group whose write met a full medium is
 //    held: it is written again at the same place, before anything else; nothing of it was acknowledged.
 // Group numbers are those of this process; the medium has ordinals (wal-record.ts).
-// Not here: when (sync-pace.ts), where (wal-writer.ts), replay (recovery.ts).
+// Not here: when (sync-pace.ts), where (wal-writer.ts), who needs which file (wal-needs.ts), replay (recovery.ts).
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { reason, VarveError } from '../base/errors.ts'
@@ -26,6 +26,7 @@ import { GroupWaiters, neverSynced } from './group-waiters.ts'
 import type { WalMark } from './manifest-edit.ts'
 import { EAGER, LAZY, NORMAL, type PaceOptions, SyncPace, type Urgency } from './sync-pace.ts'
 import type { WalFiles } from './wal-files.ts'
+import { WalNeeds } from './wal-needs.ts'
 import type { WalOwner, WalPressure, WalStats } from './wal-owner.ts'
 import type { WalWriter } from './wal-writer.ts'
 
@@ -59,8 +60,7 @@ export class Wal {
   private readonly parts: WalParts
   private readonly pace: SyncPace
   private readonly timer: GroupTimer
-  private readonly checkpoints: Map<number, number>
-  private readonly pressureListeners: ((pressure: WalPressure) => void)[] = []
+  private readonly needs: WalNeeds
   private readonly waiters = new GroupWaiters()
   private rotations: PromiseWithResolvers<number>[] = []
   private readonly group: GroupBuilder
@@ -81,8 +81,7 @@ export class Wal {
       () => this.start(),
       () => this.schedule()
     )
-    this.checkpoints = new Map(parts.checkpoints)
-    for (const owner of parts.owners) assert(this.checkpoints.has(owner.kind), 'every owner has a checkpoint')
+    this.needs = new WalNeeds(parts.files, parts.owners, parts.checkpoints)
   }
 
   /** The newest group that is on the medium, with all before it. */
@@ -119,11 +118,7 @@ export class Wal {
 
   /** The state of the WAL's files. */
   get pressure(): WalPressure {
-    const { files } = this.parts
-    const oldest = Math.min(...this.checkpoints.values())
-    const kinds = [...this.checkpoints].filter(([, at]) => at === oldest).map(([kind]) => kind)
-    const { count, pinnedCount: filesPinned, filesMax, diskFull } = files
-    return { files: count, filesPinned, filesMax, full: this.full, diskFull, kinds }
+    return this.needs.pressure(this.full)
   }
 
   /**
@@ -133,15 +128,7 @@ export class Wal {
   admit(bytes: number): void {
     this.check()
     if (this.noted + bytes <= this.parts.groupBytesMax) return
-    const why = this.parts.files.diskFull
-      ? 'the medium is full'
-      : this.full
-        ? 'every WAL file is waiting for a flush'
-        : 'the medium is slower than the writers'
-    throw new VarveError(
-      'VARVE_WAL_FULL',
-      `Cannot accept ${bytes} bytes: ${this.noted} are pending, ${this.parts.groupBytesMax} at most, ${why}`
-    )
+    throw this.needs.refusal(bytes, this.noted, this.parts.groupBytesMax, this.full)
   }
 
   /**
@@ -182,7 +169,7 @@ export class Wal {
 
   /** Called when files run short (two or fewer left) and when the WAL becomes full: owners have to flush. */
   onPressure(listener: (pressure: WalPressure) => void): void {
-    this.pressureListeners.push(listener)
+    this.needs.onPressure(listener)
   }
 
   /** Changes the pace from now on. */
@@ -208,11 +195,7 @@ export class Wal {
 
   /** An owner's checkpoint is durable: files before all checkpoints become free. */
   checkpoint(kind: number, walFile: number): void {
-    const before = this.checkpoints.get(kind)
-    assert(before !== undefined, 'a checkpoint belongs to an owner')
-    assert(walFile >= before && walFile <= this.parts.writer.nextSequence, 'a checkpoint only moves forward')
-    this.checkpoints.set(kind, walFile)
-    const freed = this.parts.files.release(Math.min(...this.checkpoints.values()))
+    const freed = this.needs.checkpoint(kind, walFile, this.parts.writer.nextSequence)
     if (this.full && !this.isHeld && freed > 0) {
       this.full = false
       this.schedule()
@@ -331,18 +314,13 @@ export class Wal {
     if (this.warned) return
     this.warned = true
     this.prepare()
-    if (files.pinnedCount + 3 >= files.filesMax) this.press()
-  }
-
-  private press(): void {
-    const { pressure } = this
-    for (const listener of this.pressureListeners) listener(pressure)
+    if (files.pinnedCount + 3 >= files.filesMax) this.needs.press(this.full)
   }
 
   private becomeFull(): void {
     this.full = true
     this.endRotations(this.parts.writer.nextSequence)
-    this.press()
+    this.needs.press(this.full)
     this.parts.clock.after(FULL_RETRY_MS, () => {
       if (!this.full) return
       this.full = false
