@@ -149,7 +149,11 @@ function adminSource(parts: Parts, { log, isReady }: HttpNeeds): AdminSource {
     metrics: () => metrics.print(),
     status: () => statusOf(parts),
     wear: () => wearBody(parts),
-    flush: async () => flushBody(await parts.storage.series.flush()),
+    flush: async () => {
+      const { series, kv } = parts.storage
+      const [report, entries] = await Promise.all([series.flush(), kv.flush('segment')])
+      return flushBody(report, entries)
+    },
     runJob: async name => jobBody(await parts.jobs.runNow(name)),
     deadLetters: limit => parts.deadLetters.newest().slice(0, limit).map(letterBody)
   }

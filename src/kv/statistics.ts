@@ -1,6 +1,7 @@
 // Sizes and counts of a store, for status and metrics. Pure.
 // Not here: their names in metrics (the daemon).
 import type { BlockCache } from './block-cache.ts'
+import type { CompactionCounts } from './compaction.ts'
 import type { History } from './history.ts'
 import type { Memtables } from './memtables.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -21,6 +22,7 @@ export interface KvStatistics {
   readonly cacheMisses: number
   /** The version that watches may begin after. */
   readonly watchFloor: number
+  readonly compactions: CompactionCounts
 }
 
 export interface StatisticsParts {
@@ -29,10 +31,11 @@ export interface StatisticsParts {
   readonly pending: Outgoing
   readonly cache: BlockCache
   readonly history: History
+  readonly compactions: CompactionCounts
 }
 
 export function statisticsOf(parts: StatisticsParts): Omit<KvStatistics, 'version'> {
-  const { segments, memtables, pending, cache, history } = parts
+  const { segments, memtables, pending, cache, history, compactions } = parts
   const sum = (of: (live: LiveSegment) => number) => segments.reduce((all, live) => all + of(live), 0)
   return {
     segments: segments.length,
@@ -45,6 +48,7 @@ export function statisticsOf(parts: StatisticsParts): Omit<KvStatistics, 'versio
     cacheBytes: cache.bytes,
     cacheHits: cache.hits,
     cacheMisses: cache.misses,
-    watchFloor: history.floor
+    watchFloor: history.floor,
+    compactions
   }
 }

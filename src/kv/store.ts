@@ -15,14 +15,15 @@ import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
-import type { CompactionChoice } from '../engine/compaction-plan.ts'
 import { checkBatch, checkCondition, checkRoom, checkValue } from './admission.ts'
 import { BlockCache } from './block-cache.ts'
+import type { CompactionOutcome } from './compaction.ts'
+import { runCompaction } from './compaction-run.ts'
 import { countAfter } from './counter.ts'
 import { mayBeThere, onceEach } from './damage.ts'
 import { Entry } from './entry.ts'
 import { History } from './history.ts'
-import { KV_KIND, type KvHost, type KvWal, type Urgency } from './host.ts'
+import { type Compactor, KV_KIND, type KvHost, type KvWal, type Urgency } from './host.ts'
 import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { Memtables } from './memtables.ts'
@@ -43,6 +44,7 @@ export class KvStore {
   private readonly keys: KeyMaker
   private readonly onError: (error: unknown) => void
   private readonly onDamage: ((error: CorruptionError) => void) | undefined
+  private readonly compactor: Compactor
   private readonly memtables = new Memtables()
   private readonly cache: BlockCache
   private readonly history: History
@@ -63,7 +65,9 @@ export class KvStore {
     this.cache = new BlockCache(this.limits.cacheBytesMax)
     this.history = new History(this.limits.historyBytesMax)
     this.recovery = new Recovery(this.memtables, this.history)
+    this.compactor = options.compactor ?? (task => runCompaction(this.open().files, task))
     this.upkeep = new Upkeep({
+      onSegment: options.onSegment ?? (() => {}),
       maintained: () => this.maintained(),
       weight: () => this.memtables.activeWeight,
       memtableBytesMax: this.limits.memtableBytesMax,
@@ -282,7 +286,7 @@ export class KvStore {
    * Joins segments where the plan finds it worth its writing; one job at most.
    * @param clockKnown  false: nothing is taken as expired
    */
-  compact(budgetBytes = Number.POSITIVE_INFINITY, clockKnown = true): Promise<CompactionChoice> {
+  compact(budgetBytes = Number.POSITIVE_INFINITY, clockKnown = true): Promise<CompactionOutcome> {
     return this.upkeep.compact(budgetBytes, clockKnown ? this.clock.nowUs() : 0)
   }
 
@@ -290,19 +294,21 @@ export class KvStore {
   statistics(): KvStatistics {
     const { memtables, pending, cache, history, version } = this
     const { segments } = this.open().tables
-    return { version, ...statisticsOf({ segments, memtables, pending, cache, history }) }
+    const { compactions } = this.upkeep
+    return { version, ...statisticsOf({ segments, memtables, pending, cache, history, compactions }) }
   }
 
   private maintained() {
     const { wal, manifest, files, tables } = this.open()
-    const { memtables, cache, limits } = this
+    const { memtables, cache, limits, compactor } = this
     const carry = (entries: Iterable<Entry>) => {
       const group = wal.pendingGroup
       wal.note(this.pending.carry(entries), 1)
       return group
     }
     return {
-      ...{ wal, manifest, files, memtables, tables, cache, limits, carry },
+      ...{ wal, manifest, files, memtables, tables, cache, limits, carry, compactor },
+      nowUs: () => this.clock.nowUs(),
       lastVersion: () => this.version
     }
   }
