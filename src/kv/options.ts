@@ -21,6 +21,8 @@ export interface KvLimits {
   readonly carryBytesMax: number
   /** Blocks of segments kept in memory. */
   readonly cacheBytesMax: number
+  /** Entries of segments kept in memory because they were read. */
+  readonly hotBytesMax: number
   /** Changes kept in memory for watches. */
   readonly historyBytesMax: number
   readonly compaction: CompactionLimits
@@ -48,6 +50,7 @@ export const KV_LIMITS: KvLimits = {
   memtablesBytesMax: 64 * 2 ** 20,
   carryBytesMax: 256 * 1024,
   cacheBytesMax: 8 * 2 ** 20,
+  hotBytesMax: 8 * 2 ** 20,
   historyBytesMax: 4 * 2 ** 20,
   compaction: COMPACTION_LIMITS
 }

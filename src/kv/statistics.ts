@@ -3,6 +3,7 @@
 import type { BlockCache } from './block-cache.ts'
 import type { CompactionCounts } from './compaction.ts'
 import type { History } from './history.ts'
+import type { HotEntries } from './hot-entries.ts'
 import type { Memtables } from './memtables.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { LiveSegment } from './tables.ts'
@@ -17,8 +18,10 @@ export interface KvStatistics {
   readonly tombstones: number
   readonly memtableBytes: number
   readonly pendingBytes: number
+  /** Hot entries and blocks in memory. */
   readonly cacheBytes: number
   readonly cacheHits: number
+  /** Blocks that had to be read. */
   readonly cacheMisses: number
   /** The version that watches may begin after. */
   readonly watchFloor: number
@@ -30,12 +33,13 @@ export interface StatisticsParts {
   readonly memtables: Memtables
   readonly pending: Outgoing
   readonly cache: BlockCache
+  readonly hot: HotEntries
   readonly history: History
   readonly compactions: CompactionCounts
 }
 
 export function statisticsOf(parts: StatisticsParts): Omit<KvStatistics, 'version'> {
-  const { segments, memtables, pending, cache, history, compactions } = parts
+  const { segments, memtables, pending, cache, hot, history, compactions } = parts
   const sum = (of: (live: LiveSegment) => number) => segments.reduce((all, live) => all + of(live), 0)
   return {
     segments: segments.length,
@@ -45,8 +49,8 @@ export function statisticsOf(parts: StatisticsParts): Omit<KvStatistics, 'versio
     tombstones: sum(({ segment }) => segment.facts.tombstones),
     memtableBytes: memtables.weight,
     pendingBytes: pending.bytes,
-    cacheBytes: cache.bytes,
-    cacheHits: cache.hits,
+    cacheBytes: cache.bytes + hot.bytes,
+    cacheHits: cache.hits + hot.hits,
     cacheMisses: cache.misses,
     watchFloor: history.floor,
     compactions

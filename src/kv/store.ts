@@ -24,6 +24,7 @@ import { mayBeThere, onceEach } from './damage.ts'
 import { Entry } from './entry.ts'
 import { History } from './history.ts'
 import { type Compactor, KV_KIND, type KvHost, type KvWal, type Urgency } from './host.ts'
+import { HotEntries } from './hot-entries.ts'
 import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { Memtables } from './memtables.ts'
@@ -47,6 +48,7 @@ export class KvStore {
   private readonly compactor: Compactor
   private readonly memtables = new Memtables()
   private readonly cache: BlockCache
+  private readonly hot: HotEntries
   private readonly history: History
   private readonly recovery: Recovery
   private readonly pending = new Outgoing()
@@ -63,6 +65,7 @@ export class KvStore {
     this.limits = kvLimits(options.limits ?? {})
     this.keys = new KeyMaker(this.limits.keyBytesMax)
     this.cache = new BlockCache(this.limits.cacheBytesMax)
+    this.hot = new HotEntries(this.limits.hotBytesMax)
     this.history = new History(this.limits.historyBytesMax)
     this.recovery = new Recovery(this.memtables, this.history)
     this.compactor = options.compactor ?? (task => runCompaction(this.open().files, task))
@@ -123,6 +126,7 @@ export class KvStore {
   async close(): Promise<void> {
     await this.upkeep.settled()
     this.history.close()
+    this.hot.clear()
     this.tables?.close()
     this.tables = null
     this.host = null
@@ -292,10 +296,10 @@ export class KvStore {
 
   /** Sizes and counts, for status and metrics. */
   statistics(): KvStatistics {
-    const { memtables, pending, cache, history, version } = this
+    const { memtables, pending, cache, hot, history, version } = this
     const { segments } = this.open().tables
     const { compactions } = this.upkeep
-    return { version, ...statisticsOf({ segments, memtables, pending, cache, history, compactions }) }
+    return { version, ...statisticsOf({ segments, memtables, pending, cache, hot, history, compactions }) }
   }
 
   private maintained() {
@@ -323,7 +327,11 @@ export class KvStore {
   private find(stored: string): Entry | undefined {
     const { tables } = this
     if (tables === null) throw new VarveError('VARVE_CLOSED', 'Cannot read store: it is not open')
-    return this.memtables.get(stored) ?? findInSegments(tables.segments, stored)
+    const known = this.hot.get(stored) ?? this.memtables.get(stored)
+    if (known !== undefined) return known
+    const found = findInSegments(tables.segments, stored)
+    if (found !== undefined) this.hot.put(found)
+    return found
   }
 
   private checkCondition(stored: string, condition: Condition): void {
@@ -342,6 +350,7 @@ export class KvStore {
   private write(entry: Entry, wal: KvWal): void {
     this.pending.add(entry)
     this.memtables.put(entry)
+    this.hot.forget(entry.stored)
     this.history.push(entry, wal.pendingGroup)
   }
 
