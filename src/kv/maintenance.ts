@@ -67,7 +67,7 @@ export async function flushMemtable(store: Maintained, wanted: 'any' | 'segment'
   const checkpoint = { kind: KV_KIND, walFile }
   const last = store.lastVersion()
   const isSmall = () => wanted === 'any' && memtables.activeBytes <= limits.carryBytesMax
-  if (isSmall()) prune(store)
+  if (isSmall()) dropWhatLeft(store)
   if (memtables.activeSize === 0) {
     await manifest.commit({ checkpoint, notes: [versionsNote({ next: last, flushed: last, told: last })] })
     return 'empty'
@@ -81,10 +81,10 @@ export async function flushMemtable(store: Maintained, wanted: 'any' | 'segment'
   return 'segment'
 }
 
-function prune({ memtables, tables, nowUs }: Maintained): void {
+function dropWhatLeft({ memtables, tables, nowUs }: Maintained): void {
   const segments = tables.segments.map(({ segment }) => segment)
   const now = nowUs()
-  memtables.prune(entry => whatStays(entry, segments, now) !== null)
+  memtables.keepOnly(entry => whatStays(entry, segments, now) !== null)
 }
 
 /** Writes the memtable to a segment; the WAL before the checkpoint is not needed any more then. */

@@ -86,8 +86,8 @@ export class Memtables {
     for (; later.key !== null; later.next()) this.put(later.value())
   }
 
-  /** Forgets entries that need not be kept. */
-  prune(stays: (entry: Entry) => boolean): void {
+  /** Forgets every entry that does not stay. */
+  keepOnly(stays: (entry: Entry) => boolean): void {
     let gone = 0
     for (const all = this.active.entries.pin().cursor('', null); all.key !== null; all.next()) {
       if (!stays(all.value())) gone++

@@ -28,6 +28,7 @@ import { HotEntries } from './hot-entries.ts'
 import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { Memtables } from './memtables.ts'
+import { type Notation, patched } from './merge-patch.ts'
 import { type KvLimits, type KvOptions, kvLimits } from './options.ts'
 import { Outgoing } from './outgoing.ts'
 import { Recovery } from './recovery.ts'
@@ -271,6 +272,25 @@ export class KvStore {
     const now = this.get(ns, key)
     const value = countAfter(now?.value, by)
     const group = this.put(ns, key, Buffer.from(String(value)), { expiresUs: now?.expiresUs ?? 0, urgency })
+    return { value, group }
+  }
+
+  /**
+   * Changes a structured value in part, by a merge patch (RFC 7396); an absent one is an empty object. Keeps its
+   * expiry unless another is given.
+   * @returns the whole value after it, and the WAL group
+   * @throws {VarveError} VARVE_PATCH when value or patch are not of that notation; else as put()
+   */
+  patch(
+    ns: string,
+    key: string | Uint8Array,
+    patch: Uint8Array,
+    notation: Notation = 'json',
+    options: PutOptions = NO_OPTIONS
+  ): { value: Uint8Array; group: number } {
+    const now = this.get(ns, key)
+    const value = patched(now?.value, patch, notation)
+    const group = this.put(ns, key, value, { expiresUs: now?.expiresUs ?? 0, ...options })
     return { value, group }
   }
 

@@ -1,7 +1,7 @@
 // Entries in the running daemon: what is dead leaves the medium without anybody asking, and what is done is told.
 import t from 'tap'
 import type { Varve } from '../../scripts/varve-process.ts'
-import { serve, temporary } from './daemon.ts'
+import { connect, serve, temporary } from './daemon.ts'
 
 interface Entries {
   readonly entries: number
@@ -55,4 +55,33 @@ t.test('expired entries and tombstones leave the medium by the compaction job, w
   t.match(await (await fetch(`${varve.httpUrl}/metrics`)).text(), /varve_entries_dropped(_total)? 2000/)
   t.equal(await (await fetch(`${varve.httpUrl}/v1/kv/app/stays`)).text(), 'here')
   t.equal(await varve.stop('SIGTERM'), 0)
+})
+
+t.test('the newest sample of each series is an entry of the namespace last', async t => {
+  const varve = await serve(t, temporary(t))
+  const client = await connect(t, varve)
+  await client.publishAsync('site1/dev7/telemetry', '{"temperature":21.4,"state":"on","up":true}', { qos: 1 })
+  await client.publishAsync('site1/dev7/telemetry', '{"temperature":22.5}', { qos: 1 })
+  const read = async (key: string) => {
+    const reply = await fetch(`${varve.httpUrl}/v1/kv/last/${key}`)
+    return [reply.status, await reply.text(), Number(reply.headers.get('x-varve-version'))] as const
+  }
+  const [status, text, version] = await read('site1/dev7/telemetry/temperature')
+  t.same([status, text], [200, '22.5'])
+  t.ok(Math.abs(version / 1000 - Date.now()) < 60_000, 'the version is the time of the sample in us')
+  t.same((await read('site1/dev7/telemetry/state')).slice(0, 2), [200, 'on'])
+  t.same((await read('site1/dev7/telemetry/up')).slice(0, 2), [200, 'true'])
+  t.equal((await read('site1/dev7/telemetry/none'))[0], 404)
+  interface Page {
+    readonly entries: { readonly key: string; readonly value: string }[]
+    readonly cursor: string | null
+  }
+  const page = await json<Page>(varve, '/v1/kv/last?limit=2')
+  const rest = await json<Page>(varve, `/v1/kv/last?cursor=${page.cursor}`)
+  const keys = [...page.entries, ...rest.entries].map(({ key }) => key)
+  t.same([page.entries.length, rest.cursor, [...keys].sort()], [2, null, keys])
+  const temperature = keys.find(key => key.startsWith('temperature'))!
+  t.same((await read(encodeURIComponent(temperature))).slice(0, 2), [200, '22.5'], temperature)
+  t.equal((await fetch(`${varve.httpUrl}/v1/kv/last/x`, { method: 'PUT', body: '1' })).status, 403)
+  t.equal((await fetch(`${varve.httpUrl}/v1/kv/last/a%7Bb`)).status, 400, 'a key that is no selector')
 })
