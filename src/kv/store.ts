@@ -35,6 +35,7 @@ import { Recovery } from './recovery.ts'
 import { type KvStatistics, statisticsOf } from './statistics.ts'
 import { Tables } from './tables.ts'
 import { Upkeep } from './upkeep.ts'
+import { type VerifyReport, verifySegments } from './verify.ts'
 import { findInSegments, type ScanOptions, Snapshot } from './view.ts'
 import { Watch } from './watch.ts'
 import type { Condition, PutOptions, Write } from './write.ts'
@@ -312,6 +313,11 @@ export class KvStore {
    */
   compact(budgetBytes = Number.POSITIVE_INFINITY, clockKnown = true): Promise<CompactionOutcome> {
     return this.upkeep.compact(budgetBytes, clockKnown ? this.clock.nowUs() : 0)
+  }
+
+  /** Reads everything in segments and checks it. @param onDamage  told of each block that cannot be read */
+  verify(onDamage: (error: CorruptionError) => void = () => {}): Promise<VerifyReport> {
+    return verifySegments(this.open().tables.pin(), onDamage)
   }
 
   /** Sizes and counts, for status and metrics. */
