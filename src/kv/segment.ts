@@ -159,10 +159,7 @@ export class KvSegment {
 
   /** Reads a block from the medium and decodes all of it. @returns its entries @throws {CorruptionError} */
   checkBlock(block: number): number {
-    const { keys, values } = this.pairsOf(
-      this.file.block(this.offsets[block]!, this.lengths[block]!),
-      block
-    )
+    const { keys, values } = this.pairsOf(this.file.block(this.offsets[block]!, this.lengths[block]!), block)
     for (const [i, key] of keys.entries()) this.decode(key, values[i]!, block)
     return keys.length
   }
