@@ -17,7 +17,7 @@ import type { Snapshot } from '../kv/view.ts'
 import type { Write } from '../kv/write.ts'
 import { type Codec, json } from './codec.ts'
 import { Coordination } from './leases.ts'
-import { Namespace } from './namespace.ts'
+import { landed, Namespace } from './namespace.ts'
 import { Queue } from './queue.ts'
 
 /** Longer than any timer needs; a timer that is referenced keeps the process alive. */
@@ -75,12 +75,8 @@ export class Database {
    * Makes all writes or none, over any keys of any namespaces. @returns the version of the last
    * @throws {ConflictError} when a condition does not hold; @throws {VarveError} as Namespace.put(), VARVE_BATCH
    */
-  async batch(writes: readonly BatchWrite[]): Promise<number> {
-    const { store, synced } = this.ground
-    const group = store.batch(writes)
-    const version = store.lastVersion
-    await synced(group)
-    return version
+  batch(writes: readonly BatchWrite[]): Promise<number> {
+    return landed(this.ground, () => this.ground.store.batch(writes))
   }
 
   /** A view of all entries as they are now. Close it, or say `using`. */

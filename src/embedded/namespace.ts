@@ -3,7 +3,7 @@
 // Not here: how entries are stored (kv/store.ts), values as bytes (codec.ts).
 import { VarveError } from '../base/errors.ts'
 import { cursorOf, type ScanOptions } from '../kv/view.ts'
-import type { Condition, Write } from '../kv/write.ts'
+import { type Condition, ConflictError, type Write } from '../kv/write.ts'
 import type { Codec } from './codec.ts'
 import type { Ground } from './database.ts'
 
@@ -176,12 +176,8 @@ export class Namespace<T> {
       : { ...condition, expiresUs: this.ground.clock.nowUs() + Math.round(ttlMs * 1000) }
   }
 
-  /** Makes a write and waits for its sync. @returns its version */
-  private async landed(write: () => number): Promise<number> {
-    const group = write()
-    const { lastVersion } = this.ground.store
-    await this.ground.synced(group)
-    return lastVersion
+  private landed(write: () => number): Promise<number> {
+    return landed(this.ground, write)
   }
 
   private stored(entry: NonNullable<ReturnType<Ground['store']['get']>>): Stored<T> {
@@ -192,5 +188,21 @@ export class Namespace<T> {
       expires: entry.expiresUs === 0 ? null : new Date(entry.expiresUs / 1000),
       cursor: cursorOf(entry)
     }
+  }
+}
+
+/**
+ * Makes a write and waits for its sync; so does a condition that does not hold, since what made it fail may not be on
+ * the medium yet, and who is told of it may act on it. @returns the version of the write
+ */
+export async function landed({ store, synced }: Ground, write: () => number): Promise<number> {
+  try {
+    const group = write()
+    const { lastVersion } = store
+    await synced(group)
+    return lastVersion
+  } catch (error) {
+    if (error instanceof ConflictError) await synced(store.lastGroup)
+    throw error
   }
 }

@@ -18,7 +18,7 @@ import { VarveError } from '../base/errors.ts'
 import { type ForeignNamespaces, refuseForeign } from '../kv/foreign.ts'
 import type { Notation } from '../kv/merge-patch.ts'
 import type { KvStore } from '../kv/store.ts'
-import type { Condition } from '../kv/write.ts'
+import { type Condition, ConflictError } from '../kv/write.ts'
 import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
 import { readBatch } from './kv-batch.ts'
 import { list, watch } from './kv-listing.ts'
@@ -54,6 +54,25 @@ export function kvRoutes(source: KvSource): Route[] {
       handle: () => jsonReply(200, source.store.statistics())
     }
   ]
+}
+
+/**
+ * Makes a write, waits for its sync and gives what it gave with its version. So does a condition that does not hold:
+ * what made it fail may not be on the medium yet, and who is told of it may act on it.
+ */
+async function landed<T extends { readonly group: number }>(
+  { store, synced }: KvSource,
+  write: () => T
+): Promise<T & { version: number }> {
+  try {
+    const done = write()
+    const version = store.lastVersion
+    await synced(done.group)
+    return { ...done, version }
+  } catch (error) {
+    if (error instanceof ConflictError) await synced(store.lastGroup)
+    throw error
+  }
 }
 
 /** The namespace and, unless the path ends with it, the key. */
@@ -102,10 +121,9 @@ async function put(source: KvSource, exchange: Exchange): Promise<Reply> {
   const condition = conditionOf(exchange)
   const value = await exchange.body.bytes(BODY_BYTES_MAX)
   const isNew = !source.store.has(ns, key)
-  const group = source.store.put(ns, key, value, { ...condition, expiresUs, urgency: 2 })
-  const { lastVersion } = source.store
-  await source.synced(group)
-  return { status: isNew ? 201 : 204, headers: versionHeaders(lastVersion) }
+  const options = { ...condition, expiresUs, urgency: 2 as const }
+  const { version } = await landed(source, () => ({ group: source.store.put(ns, key, value, options) }))
+  return { status: isNew ? 201 : 204, headers: versionHeaders(version) }
 }
 
 /** By the type of the body; a patch of plain JSON is taken for a merge patch too. */
@@ -130,10 +148,10 @@ async function patch(source: KvSource, exchange: Exchange): Promise<Reply> {
   const change = await exchange.body.bytes(BODY_BYTES_MAX)
   const expiresUs = expiryOf(source.clock, exchange)
   const options = { ...condition, ...(expiresUs === 0 ? {} : { expiresUs }), urgency: 2 as const }
-  const { value, group } = source.store.patch(ns, key, change, notation, options)
-  const { lastVersion } = source.store
-  await source.synced(group)
-  const headers = { ...versionHeaders(lastVersion), 'content-type': `application/${notation}` }
+  const { value, version } = await landed(source, () =>
+    source.store.patch(ns, key, change, notation, options)
+  )
+  const headers = { ...versionHeaders(version), 'content-type': `application/${notation}` }
   return { status: 200, headers, body: value }
 }
 
@@ -144,10 +162,8 @@ async function add(source: KvSource, exchange: Exchange): Promise<Reply> {
   if (!Number.isSafeInteger(by)) {
     throw new HttpError('VARVE_PARAMETER', 'Cannot read parameter add: it is a whole number', 'add')
   }
-  const { value, group } = source.store.add(ns, key, by, 2)
-  const { lastVersion } = source.store
-  await source.synced(group)
-  return jsonReply(200, { value }, versionHeaders(lastVersion))
+  const { value, version } = await landed(source, () => source.store.add(ns, key, by, 2))
+  return jsonReply(200, { value }, versionHeaders(version))
 }
 
 async function remove(source: KvSource, exchange: Exchange): Promise<Reply> {
@@ -156,7 +172,8 @@ async function remove(source: KvSource, exchange: Exchange): Promise<Reply> {
   if (!source.store.has(ns, key)) {
     throw new VarveError('VARVE_KV_ABSENT', `Cannot delete ${ns}/${key}: there is none`)
   }
-  await source.synced(source.store.delete(ns, key, { ...conditionOf(exchange), urgency: 2 }))
+  const options = { ...conditionOf(exchange), urgency: 2 as const }
+  await landed(source, () => ({ group: source.store.delete(ns, key, options) }))
   return { status: 204 }
 }
 
@@ -191,10 +208,8 @@ async function batch(source: KvSource, exchange: Exchange): Promise<Reply> {
   onlyKnown(exchange.query, [])
   const text = (await exchange.body.bytes(BODY_BYTES_MAX)).toString('utf8')
   const writes = readBatch(text, source.clock, ns => checkWritable(ns, source.foreign))
-  const group = source.store.batch(writes, 2)
-  const { lastVersion } = source.store
-  await source.synced(group)
-  return jsonReply(200, { version: lastVersion, writes: writes.length })
+  const { version } = await landed(source, () => ({ group: source.store.batch(writes, 2) }))
+  return jsonReply(200, { version, writes: writes.length })
 }
 
 function versionHeaders(version: number): Record<string, string> {
