@@ -32,11 +32,8 @@ export const text: Codec<string> = {
   decode: bytes => asBuffer(bytes).toString()
 }
 
-/** Bytes as they are; those that are read are a copy. */
-export const bytes: Codec<Uint8Array> = {
-  encode: value => value,
-  decode: value => new Uint8Array(value)
-}
+/** Bytes as they are. Those that are read are the store's own, uncopied: never change them. */
+export const bytes: Codec<Uint8Array> = { encode: value => value, decode: value => value }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
