@@ -1,6 +1,8 @@
 // Entries in the running daemon: what is dead leaves the medium without anybody asking, and what is done is told.
 import t from 'tap'
 import type { Varve } from '../../scripts/varve-process.ts'
+import { isLinearizable } from '../kit/linearizable.ts'
+import { type RegisterOp, stepRegister } from '../kv/concurrent.ts'
 import { connect, serve, temporary } from './daemon.ts'
 
 interface Entries {
@@ -84,4 +86,40 @@ t.test('the newest sample of each series is an entry of the namespace last', asy
   t.same((await read(encodeURIComponent(temperature))).slice(0, 2), [200, '22.5'], temperature)
   t.equal((await fetch(`${varve.httpUrl}/v1/kv/last/x`, { method: 'PUT', body: '1' })).status, 403)
   t.equal((await fetch(`${varve.httpUrl}/v1/kv/last/a%7Bb`)).status, 400, 'a key that is no selector')
+})
+
+t.test('compare-and-set over HTTP is linearizable over SIGKILL', async t => {
+  const dir = temporary(t)
+  let varve = await serve(t, dir)
+  const history: { op: RegisterOp; start: number; end: number }[] = []
+  let [moment, count] = [0, 0]
+  const client = async (turns: number, operationsMax: number) => {
+    const url = `${varve.httpUrl}/v1/kv/app/register`
+    for (let turn = 0; turn < turns && history.length < operationsMax; turn++) {
+      const seen = await fetch(url)
+      const expected = seen.status === 404 ? null : await seen.text()
+      const value = `v${++count}`
+      const headers: Record<string, string> =
+        expected === null ? { 'if-none-match': '*' } : { 'if-match': seen.headers.get('etag')! }
+      const op = { kind: 'swap', expected, value, swapped: null } as const
+      const asked: (typeof history)[number] = { op, start: ++moment, end: Number.POSITIVE_INFINITY }
+      history.push(asked)
+      const { status } = await fetch(url, { method: 'PUT', body: value, headers })
+      asked.op = { ...op, swapped: status < 300 }
+      asked.end = ++moment
+    }
+  }
+  const clients = Array.from({ length: 4 }, () => client(1000, 20).catch(() => {}))
+  while (history.filter(({ end }) => end !== Number.POSITIVE_INFINITY).length < 10) {
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+  await varve.stop('SIGKILL')
+  await Promise.all(clients)
+  varve = await serve(t, dir)
+  await Promise.all(Array.from({ length: 3 }, () => client(2, 31)))
+  t.ok(isLinearizable(history, null, stepRegister, String), JSON.stringify(history))
+  t.ok(
+    history.some(({ op }) => op.kind === 'swap' && op.swapped === false),
+    'some lost the race'
+  )
 })
