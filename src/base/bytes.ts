@@ -121,6 +121,13 @@ export class ByteWriter {
   }
 }
 
+/** How many bytes ByteWriter.varint() takes for a value. */
+export function varintBytes(value: number): number {
+  let bytes = 1
+  for (let left = value; left >= 0x80; left = Math.floor(left / 0x80)) bytes++
+  return bytes
+}
+
 /** A cursor over bytes that came from outside. `at` and `end` are byte indexes into `bytes`. */
 export class ByteReader {
   readonly bytes: Uint8Array

@@ -252,7 +252,7 @@ export const schedule = {
   merge: cron({
     key: 'schedule.merge',
     default: '*/10 * * * *',
-    what: 'When small segments are looked at for merging.',
+    what: 'When small segments, of series and of entries, are looked at for merging.',
     why: 'Looking is cheap; a merge runs only when it saves more than it writes.'
   }),
   rollup: cron({

@@ -23,6 +23,7 @@ import { NodeDisk } from '../disk/node-disk.ts'
 import { WearMeter } from '../disk/wear-meter.ts'
 import { Auth } from '../http/auth.ts'
 import type { HttpServer } from '../http/server.ts'
+import type { Jobs } from '../schedule/jobs.ts'
 import { ClockKeeper } from './clock-keeper.ts'
 import { logClockNews } from './clock-report.ts'
 import { type ClockSource, machineClockSource } from './clock-source.ts'
@@ -41,7 +42,7 @@ import { httpTokens, mqttAuth } from './secrets.ts'
 import { SegmentPins } from './segment-pins.ts'
 import { SmallNotes, WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage, seriesStorage } from './storage.ts'
-import { type Ground, openGuard, openJobs, openMaintenance } from './upkeep.ts'
+import { COMPACTION, type Ground, openGuard, openJobs, openMaintenance } from './upkeep.ts'
 import { savedOrdinal, WearLedger } from './wear-ledger.ts'
 import { recoverLedger, segmentFiles, WearSteer } from './wear-steer.ts'
 import { Workers } from './workers.ts'
@@ -122,6 +123,8 @@ class Daemon implements Ground {
   /** What was started, to be stopped in the opposite order. */
   readonly stops: (() => Promise<void> | void)[] = []
   private maintenance: Maintenance | null = null
+  private workers: Workers | null = null
+  private jobs: Jobs | null = null
   private broker: Broker | null = null
   private readonly auth = new Auth([])
   /** Takes over what the configuration says of the pace. */
@@ -184,7 +187,8 @@ class Daemon implements Ground {
     const broker = await openBroker(this.config, storage, gate, ingest.messages, this.clock, this.log)
     this.broker = broker
     this.stops.push(() => broker.close())
-    const jobs = openJobs(this, this.maintenance, notes)
+    const jobs = openJobs(this, this.maintenance, { kv: storage.kv, plan: () => steer.plan }, notes)
+    this.jobs = jobs
     const http: HttpCounts = { requests: 0, failures: 0 }
     const parts: Parts = {
       clock: this.clock,
@@ -267,6 +271,8 @@ class Daemon implements Ground {
         afterReaders: callback => this.pins.after(callback)
       },
       kv: {},
+      compactor: task => this.workers!.compact(task),
+      onEntrySegment: () => void this.jobs?.runNow(COMPACTION),
       wal: {
         fileBytes: config.wal.fileSize,
         filesMax: Math.max(2, Math.floor(config.wal.sizeMax / config.wal.fileSize))
@@ -334,6 +340,7 @@ class Daemon implements Ground {
       },
       onDeath: (thread, error) => this.log.error('worker died and was started anew', { thread, error })
     })
+    this.workers = workers
     this.stops.push(() => workers.close())
     // A flush under way is let finish: what it wrote would have to be written again.
     this.stops.push(() => storage.series.settled())

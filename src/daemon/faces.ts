@@ -29,6 +29,7 @@ import { Queues } from '../kv/queue.ts'
 import type { Gate } from './gate.ts'
 import type { MessageSink } from './ingest-sink.ts'
 import { RetainedEntries } from './kept-entries.ts'
+import { LAST, LastValues } from './last-values.ts'
 import { addMetrics } from './metrics.ts'
 import type { Parts } from './parts.ts'
 import * as policy from './policy.ts'
@@ -130,11 +131,11 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
 }
 
 /** The key-value store, and what is built on it. */
-function entryRoutes({ clock, storage }: Parts): Route[] {
+function entryRoutes({ clock, storage, workers }: Parts): Route[] {
   const { kv: store, engine } = storage
   const synced = (group: number) => engine.wal.synced(group)
   return [
-    ...kvRoutes({ store, clock, synced }),
+    ...kvRoutes({ store, clock, synced, foreign: new Map([[LAST, new LastValues(workers, clock)]]) }),
     ...leaseRoutes({ leases: new Leases(store, clock), synced }),
     ...queueRoutes({ queues: new Queues(store, clock), synced })
   ]
@@ -149,7 +150,11 @@ function adminSource(parts: Parts, { log, isReady }: HttpNeeds): AdminSource {
     metrics: () => metrics.print(),
     status: () => statusOf(parts),
     wear: () => wearBody(parts),
-    flush: async () => flushBody(await parts.storage.series.flush()),
+    flush: async () => {
+      const { series, kv } = parts.storage
+      const [report, entries] = await Promise.all([series.flush(), kv.flush('segment')])
+      return flushBody(report, entries)
+    },
     runJob: async name => jobBody(await parts.jobs.runNow(name)),
     deadLetters: limit => parts.deadLetters.newest().slice(0, limit).map(letterBody)
   }

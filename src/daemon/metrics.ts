@@ -73,6 +73,7 @@ function counters(parts: Parts): MetricFacts[] {
     },
     { name: 'queries', help: 'Queries started.', read: () => workers.queries },
     { name: 'wal_groups', help: 'Groups synced to the WAL.', read: () => engine.stats.groups },
+    ...entryCounters(parts),
     {
       name: 'written_bytes',
       help: 'Bytes written to the medium, by cause.',
@@ -95,9 +96,41 @@ function counters(parts: Parts): MetricFacts[] {
   ]
 }
 
+function entryCounters({ storage: { kv } }: Parts): MetricFacts[] {
+  const counts = () => kv.statistics().compactions
+  return [
+    { name: 'entry_compactions', help: 'Compactions of entries.', read: () => counts().runs },
+    {
+      name: 'entry_compaction_read_bytes',
+      help: 'Bytes of segments that compactions joined.',
+      read: () => counts().bytesIn
+    },
+    {
+      name: 'entry_compaction_written_bytes',
+      help: 'Bytes of segments that compactions made.',
+      read: () => counts().bytesOut
+    },
+    {
+      name: 'entries_dropped',
+      help: 'Tombstones and expired entries that compactions let go.',
+      read: () => counts().dropped
+    },
+    {
+      name: 'entry_cache_hits',
+      help: 'Reads of entries from memory.',
+      read: () => kv.statistics().cacheHits
+    },
+    {
+      name: 'entry_cache_misses',
+      help: 'Reads of entries that had to read a block.',
+      read: () => kv.statistics().cacheMisses
+    }
+  ]
+}
+
 function storeGauges(parts: Parts): MetricFacts[] {
   const { guard, disk, keeper } = parts
-  const { engine, series } = parts.storage
+  const { engine, series, kv } = parts.storage
   const segmentBytes = () => {
     const sums = new Map<string, number>()
     for (const one of engine.manifest.segments.values())
@@ -119,6 +152,11 @@ function storeGauges(parts: Parts): MetricFacts[] {
       help: 'Bytes of live segments, by retention class.',
       labels: ['class'],
       read: segmentBytes
+    },
+    {
+      name: 'entries',
+      help: 'Entries in memory and segments, overwritten ones and tombstones too.',
+      read: () => kv.statistics().entries
     },
     {
       name: 'wal_pending_bytes',

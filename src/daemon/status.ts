@@ -3,6 +3,7 @@
 
 import { type FlashFacts, isWornOut } from '../disk/flash-probe.ts'
 import type { Health } from '../http/routes-admin.ts'
+import type { FlushOutcome } from '../kv/maintenance.ts'
 import { isTierClass } from '../rollup/tier.ts'
 import type { JobStatus } from '../schedule/jobs.ts'
 import type { FlushReport } from '../series/flush-cycle.ts'
@@ -120,13 +121,14 @@ export function jobBody(job: JobStatus): object {
   }
 }
 
-/** What a flush wrote; nothing was in memory where it is null. */
-export function flushBody(report: FlushReport | null): object {
+/** What a flush wrote: rows, none were in memory where it is null, and what became of entries. */
+export function flushBody(report: FlushReport | null, entries: FlushOutcome): object {
   const segments = report?.segments ?? []
   return {
     samples: report?.samples ?? 0,
     segments: segments.length,
-    bytes: segments.reduce((sum, one) => sum + one.bytes, 0)
+    bytes: segments.reduce((sum, one) => sum + one.bytes, 0),
+    entries
   }
 }
 

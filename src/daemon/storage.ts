@@ -16,6 +16,7 @@ import { keepAside } from '../engine/quarantine.ts'
 import { RecordFile, type RecordFileOptions } from '../engine/record-file.ts'
 import type { PaceOptions } from '../engine/sync-pace.ts'
 import { engineFiles } from '../kv/engine-files.ts'
+import type { Compactor } from '../kv/host.ts'
 import type { KvLimits } from '../kv/options.ts'
 import { KvStore } from '../kv/store.ts'
 import { RollupProgress } from '../rollup/progress.ts'
@@ -43,6 +44,10 @@ export interface StorageOptions {
   anyU32(): number
   /** Told of damage, by file and place; what it hit is gone, everything else is there. */
   onDamage(error: CorruptionError | VarveError): void
+  /** Joins segments of entries in another thread; without it, here. */
+  readonly compactor?: Compactor
+  /** Told when a flush made a segment of entries. */
+  onEntrySegment?(): void
   /** Told of what fails in the background. */
   onError(error: unknown): void
 }
@@ -60,7 +65,15 @@ export interface Storage {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { disk, clock, readOnly, anyU32, onDamage, onError } = options
   const series = new SeriesStore({ ...options.series, onCorruption: onDamage })
-  const kv = new KvStore({ clock, limits: options.kv, onError, onDamage })
+  const { compactor, onEntrySegment } = options
+  const kv = new KvStore({
+    clock,
+    limits: options.kv,
+    onError,
+    onDamage,
+    ...(compactor === undefined ? {} : { compactor }),
+    ...(onEntrySegment === undefined ? {} : { onSegment: onEntrySegment })
+  })
   const damage: CorruptionError[] = []
   const catalogFile = await openCatalog(options, series, damage)
   const defined = series.definitions.defined

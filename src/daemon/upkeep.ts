@@ -1,5 +1,5 @@
-// Puts together what looks after the store: the guard of the medium's free space, retention, merges and
-// rollups, and the scheduler that runs them.
+// Puts together what looks after the store: the guard of the medium's free space, retention, merges,
+// compaction and rollups, and the scheduler that runs them.
 //
 // Not here: what each of them does (disk-guard.ts, maintenance.ts, schedule/jobs.ts).
 import type { GatewayClock } from '../base/gateway-clock.ts'
@@ -10,6 +10,7 @@ import type { NodeDisk } from '../disk/node-disk.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import { Jobs } from '../schedule/jobs.ts'
 import { DiskGuard } from './disk-guard.ts'
+import { compactEntries, type EntryCompactionParts } from './entry-compaction.ts'
 import { FULL, Maintenance } from './maintenance.ts'
 import * as policy from './policy.ts'
 import type { SegmentPins } from './segment-pins.ts'
@@ -17,6 +18,9 @@ import type { SmallNotes } from './small-notes.ts'
 import type { Storage } from './storage.ts'
 import type { WearSteer } from './wear-steer.ts'
 import type { Workers } from './workers.ts'
+
+/** The job that joins segments of entries. */
+export const COMPACTION = 'compaction'
 
 /** What the daemon's parts stand on. */
 export interface Ground {
@@ -84,7 +88,12 @@ function tellDropped(log: Log, segments: readonly SegmentInfo[], why: string): v
   })
 }
 
-export function openJobs(ground: Ground, maintenance: Maintenance, notes: SmallNotes): Jobs {
+export function openJobs(
+  ground: Ground,
+  maintenance: Maintenance,
+  entries: Omit<EntryCompactionParts, 'log'>,
+  notes: SmallNotes
+): Jobs {
   const { schedule } = ground.config
   const jobs = new Jobs({
     clock: ground.clock,
@@ -96,6 +105,11 @@ export function openJobs(ground: Ground, maintenance: Maintenance, notes: SmallN
   })
   jobs.add({ name: 'retention', cron: schedule.retention, run: () => maintenance.retention() })
   jobs.add({ name: 'merge', cron: schedule.merge, run: signal => maintenance.merge(signal) })
+  jobs.add({
+    name: COMPACTION,
+    cron: schedule.merge,
+    run: signal => compactEntries({ ...entries, log: ground.log }, signal)
+  })
   const tiers = policy.rollupTiers(ground.config)
   for (const cron of new Set(tiers.map(one => one.cron))) {
     const own = tiers.filter(one => one.cron === cron).map(({ tier }) => tier)

@@ -1,4 +1,5 @@
-// The worker thread's entry: encodes and writes segments, merges, rolls up, evaluates queries. It holds a
+// The worker thread's entry: encodes and writes segments, merges, compacts entries, rolls up,
+// evaluates queries. It holds a
 // replica of the catalog and of the shapes, which the main thread keeps up to date by notices, and reads
 // segments by itself; heads come with each call as shared memory.
 //
@@ -12,6 +13,9 @@ import type { FileSystemFacts } from '../disk/metadata-cost.ts'
 import { NodeDisk } from '../disk/node-disk.ts'
 import { WearMeter } from '../disk/wear-meter.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
+import { runCompaction } from '../kv/compaction-run.ts'
+import { engineFiles } from '../kv/engine-files.ts'
+import type { CompactionTask } from '../kv/host.ts'
 import { type Call, serveCalls } from '../offload/worker.ts'
 import { answer } from '../query/evaluate.ts'
 import type { QueryLimits } from '../query/limits.ts'
@@ -86,6 +90,8 @@ class WorkerState {
       this.told(await flushHead(this.disk, this.head(head, true), this.catalog, classes, ids)),
     merge: async ({ inputs, id }: { inputs: readonly SegmentInfo[]; id: number }) =>
       this.told(await mergeSegments(this.disk, inputs, this.catalog, id)),
+    compact: async (task: CompactionTask) =>
+      this.told(await runCompaction(engineFiles(this.disk), task, () => Promise.resolve())),
     rollup: async ({ heads, spans, ids }: RollupCall) => {
       const reader = this.reader(heads)
       try {

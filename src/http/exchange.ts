@@ -25,7 +25,7 @@ export interface Reply {
 }
 
 export interface Route {
-  readonly methods: readonly ('GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE')[]
+  readonly methods: readonly ('GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE')[]
   readonly path: string
   /** A client must hold one of these; null: open to all. */
   readonly roles: readonly Role[] | null

@@ -1,49 +1,78 @@
 // The key-value store over HTTP.
 //
 //   GET, HEAD, PUT, DELETE /v1/kv/{namespace}/{key}     a key may hold slashes; its value is the body, any bytes
+//   PATCH  /v1/kv/{namespace}/{key}                     changes a JSON or CBOR value in part: RFC 7396
 //   POST   /v1/kv/{namespace}/{key}?add=N               adds to a counter
 //   GET    /v1/kv/{namespace}                           lists: prefix, from, to, limit, cursor, reverse
 //   GET    /v1/kv/{namespace}?watch=VERSION             changes after it, as server-sent events
 //   POST   /v1/kv                                       a batch, all of it or nothing
+//   GET    /v1/kv                                       sizes and counts of the store
 // ETags are versions. If-Match and If-None-Match make a write conditional (412 when it does not hold); `ttl`
 // (30s) or the header x-varve-ttl lets an entry expire. What is answered with 2xx is on the medium.
 //
-// Invariant: namespaces of the daemon's own are read here and never written.
-// Not here: leases and queues (routes-lease.ts, routes-queue.ts), the store (kv).
+// Invariant: namespaces of the daemon's own, and those that others keep (kv/foreign.ts), are read here and never
+// written.
+// Not here: pages and events (kv-listing.ts), leases and queues (routes-lease.ts, routes-queue.ts), the store (kv).
 import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
-import type { Entry } from '../kv/entry.ts'
+import { type ForeignNamespaces, refuseForeign } from '../kv/foreign.ts'
+import type { Notation } from '../kv/merge-patch.ts'
 import type { KvStore } from '../kv/store.ts'
-import { cursorOf } from '../kv/view.ts'
-import type { Condition, Write } from '../kv/write.ts'
+import { type Condition, ConflictError } from '../kv/write.ts'
 import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
-import { durationOf, onlyKnown, pathAfter, wholeOf } from './parameters.ts'
+import { readBatch } from './kv-batch.ts'
+import { list, watch } from './kv-listing.ts'
+import { durationOf, onlyKnown, pathAfter } from './parameters.ts'
 import { HttpError, varveFace } from './problem.ts'
 
 /** The store, and how to wait until its writes are on the medium. */
 export interface KvSource {
   readonly store: KvStore
   readonly clock: Clock
+  /** Namespaces that others keep. */
+  readonly foreign: ForeignNamespaces
   /** Resolves when WAL group g is on the medium. @throws {VarveError} VARVE_SYNC_FAILED */
   synced(group: number): Promise<void>
 }
 
 const PREFIX = '/v1/kv/'
-const LIST = { usual: 100, max: 1000 } as const
 const BODY_BYTES_MAX = 32 * 2 ** 20
 /** Namespaces of the daemon's own. */
 const RESERVED = /^(\$|mqtt\.|ingest\.)/
-const EVERY_MS = 15_000
 
 export function kvRoutes(source: KvSource): Route[] {
   const face = varveFace
   return [
     { methods: ['GET', 'HEAD'], path: `${PREFIX}*`, roles: ['read'], face, handle: one => read(source, one) },
     { methods: ['PUT'], path: `${PREFIX}*`, roles: ['write'], face, handle: one => put(source, one) },
+    { methods: ['PATCH'], path: `${PREFIX}*`, roles: ['write'], face, handle: one => patch(source, one) },
     { methods: ['POST'], path: `${PREFIX}*`, roles: ['write'], face, handle: one => add(source, one) },
     { methods: ['DELETE'], path: `${PREFIX}*`, roles: ['write'], face, handle: one => remove(source, one) },
-    { methods: ['POST'], path: '/v1/kv', roles: ['write'], face, handle: one => batch(source, one) }
+    { methods: ['POST'], path: '/v1/kv', roles: ['write'], face, handle: one => batch(source, one) },
+    {
+      ...{ methods: ['GET'], path: '/v1/kv', roles: ['read'], face },
+      handle: () => jsonReply(200, source.store.statistics())
+    }
   ]
+}
+
+/**
+ * Makes a write, waits for its sync and gives what it gave with its version. So does a condition that does not hold:
+ * what made it fail may not be on the medium yet, and who is told of it may act on it.
+ */
+async function landed<T extends { readonly group: number }>(
+  { store, synced }: KvSource,
+  write: () => T
+): Promise<T & { version: number }> {
+  try {
+    const done = write()
+    const version = store.lastVersion
+    await synced(done.group)
+    return { ...done, version }
+  } catch (error) {
+    if (error instanceof ConflictError) await synced(store.lastGroup)
+    throw error
+  }
 }
 
 /** The namespace and, unless the path ends with it, the key. */
@@ -52,25 +81,31 @@ function placeOf({ path }: Exchange): { ns: string; key: string | null } {
   return { ns: ns!, key: rest.length === 0 ? null : rest.join('/') }
 }
 
-function writablePlace(exchange: Exchange): { ns: string; key: string } {
+function writablePlace({ foreign }: KvSource, exchange: Exchange): { ns: string; key: string } {
   const { ns, key } = placeOf(exchange)
   if (key === null) throw new HttpError('VARVE_PARAMETER', 'Cannot write: the path has no key', 'path')
-  checkWritable(ns)
+  checkWritable(ns, foreign)
   return { ns, key }
 }
 
-function checkWritable(ns: string): void {
+function checkWritable(ns: string, foreign: ForeignNamespaces): void {
+  if (foreign.has(ns)) throw refuseForeign(ns)
   if (RESERVED.test(ns)) {
     throw new VarveError('VARVE_KV_RESERVED', `Cannot write to namespace ${ns}: it is the daemon's own`)
   }
 }
 
-function read(source: KvSource, exchange: Exchange): Reply {
+async function read(source: KvSource, exchange: Exchange): Promise<Reply> {
   const { ns, key } = placeOf(exchange)
-  if (key === null)
-    return exchange.query.has('watch') ? watch(source, exchange, ns) : list(source, exchange, ns)
+  const { store, clock } = source
+  const foreign = source.foreign.get(ns)
+  if (key === null) {
+    if (!exchange.query.has('watch')) return list(store, foreign, ns, exchange)
+    if (foreign === undefined) return watch(store, clock, ns, exchange)
+    throw new HttpError('VARVE_PARAMETER', `Cannot watch ${ns}: the store does not keep it`, 'watch')
+  }
   onlyKnown(exchange.query, [])
-  const entry = source.store.get(ns, key)
+  const entry = foreign === undefined ? store.get(ns, key) : await foreign.get(key, exchange.signal)
   if (entry === undefined) throw new VarveError('VARVE_KV_ABSENT', `Cannot get ${ns}/${key}: there is none`)
   const headers = { ...versionHeaders(entry.version), 'content-type': 'application/octet-stream' }
   const expires = entry.expiresUs === 0 ? {} : { 'x-varve-expires-us': String(entry.expiresUs) }
@@ -79,98 +114,66 @@ function read(source: KvSource, exchange: Exchange): Reply {
   return { status: 200, headers: { ...headers, ...expires }, ...body }
 }
 
-function list({ store }: KvSource, { query }: Exchange, ns: string): Reply {
-  onlyKnown(query, ['prefix', 'from', 'to', 'limit', 'cursor', 'reverse'])
-  const limit = wholeOf(query, 'limit') ?? LIST.usual
-  if (limit < 1 || limit > LIST.max) {
-    throw new HttpError('VARVE_PARAMETER', `Cannot read parameter limit: it is 1 to ${LIST.max}`, 'limit')
-  }
-  const options: Record<string, string | boolean | number> = { limit: limit + 1 }
-  for (const name of ['prefix', 'from', 'to', 'cursor']) {
-    const value = query.get(name)
-    if (value !== null) options[name] = value
-  }
-  if (query.has('reverse')) options.reverse = query.get('reverse') !== 'false'
-  const found = [...store.scan(ns, options)]
-  const entries = found.slice(0, limit)
-  const cursor = found.length > limit ? cursorOf(entries.at(-1)!) : null
-  return jsonReply(200, { entries: entries.map(entryBody), cursor, version: store.lastVersion })
-}
-
-function watch({ store, clock }: KvSource, { query, signal }: Exchange, ns: string): Reply {
-  onlyKnown(query, ['watch', 'prefix'])
-  const after = query.get('watch') === '' ? store.lastVersion : (wholeOf(query, 'watch') ?? 0)
-  const prefix = query.get('prefix')
-  const watched = store.watch(ns, { after, ...(prefix === null ? {} : { prefix }) })
-  signal.addEventListener('abort', () => watched.close())
-  return {
-    status: 200,
-    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-    body: events(watched, clock)
-  }
-}
-
-/** Each change as an event; a comment now and then, so that a client that is gone is noticed. */
-async function* events(
-  watched: AsyncIterable<Entry> & { readonly version: number; close(): void },
-  clock: Clock
-): AsyncGenerator<Uint8Array> {
-  const changes = watched[Symbol.asyncIterator]()
-  let next = changes.next()
-  yield Buffer.from(`: watching from version ${watched.version}\n\n`)
-  try {
-    for (;;) {
-      const pause = Promise.withResolvers<null>()
-      const cancel = clock.after(EVERY_MS, () => pause.resolve(null))
-      const found = await Promise.race([next, pause.promise]).finally(cancel)
-      if (found === null) {
-        yield Buffer.from(': still here\n\n')
-        continue
-      }
-      if (found.done) return
-      const entry = found.value
-      const kind = entry.deleted ? 'delete' : 'put'
-      yield Buffer.from(`event: ${kind}\nid: ${entry.version}\ndata: ${JSON.stringify(entryBody(entry))}\n\n`)
-      next = changes.next()
-    }
-  } finally {
-    watched.close()
-  }
-}
-
 async function put(source: KvSource, exchange: Exchange): Promise<Reply> {
-  const { ns, key } = writablePlace(exchange)
+  const { ns, key } = writablePlace(source, exchange)
   onlyKnown(exchange.query, ['ttl'])
   const expiresUs = expiryOf(source.clock, exchange)
   const condition = conditionOf(exchange)
   const value = await exchange.body.bytes(BODY_BYTES_MAX)
   const isNew = !source.store.has(ns, key)
-  const group = source.store.put(ns, key, value, { ...condition, expiresUs, urgency: 2 })
-  const { lastVersion } = source.store
-  await source.synced(group)
-  return { status: isNew ? 201 : 204, headers: versionHeaders(lastVersion) }
+  const options = { ...condition, expiresUs, urgency: 2 as const }
+  const { version } = await landed(source, () => ({ group: source.store.put(ns, key, value, options) }))
+  return { status: isNew ? 201 : 204, headers: versionHeaders(version) }
+}
+
+/** By the type of the body; a patch of plain JSON is taken for a merge patch too. */
+const PATCH_TYPES: Readonly<Record<string, Notation>> = {
+  'application/merge-patch+json': 'json',
+  'application/json': 'json',
+  'application/cbor': 'cbor'
+}
+
+async function patch(source: KvSource, exchange: Exchange): Promise<Reply> {
+  const { ns, key } = writablePlace(source, exchange)
+  onlyKnown(exchange.query, ['ttl'])
+  const type = (exchange.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  const notation = Object.hasOwn(PATCH_TYPES, type) ? PATCH_TYPES[type]! : null
+  if (notation === null) {
+    throw new HttpError(
+      'VARVE_HTTP_CONTENT_TYPE',
+      `Cannot patch ${ns}/${key}: the body is ${Object.keys(PATCH_TYPES).join(', ')}`
+    )
+  }
+  const condition = conditionOf(exchange)
+  const change = await exchange.body.bytes(BODY_BYTES_MAX)
+  const expiresUs = expiryOf(source.clock, exchange)
+  const options = { ...condition, ...(expiresUs === 0 ? {} : { expiresUs }), urgency: 2 as const }
+  const { value, version } = await landed(source, () =>
+    source.store.patch(ns, key, change, notation, options)
+  )
+  const headers = { ...versionHeaders(version), 'content-type': `application/${notation}` }
+  return { status: 200, headers, body: value }
 }
 
 async function add(source: KvSource, exchange: Exchange): Promise<Reply> {
-  const { ns, key } = writablePlace(exchange)
+  const { ns, key } = writablePlace(source, exchange)
   onlyKnown(exchange.query, ['add'])
   const by = Number(exchange.query.get('add') ?? 'none')
   if (!Number.isSafeInteger(by)) {
     throw new HttpError('VARVE_PARAMETER', 'Cannot read parameter add: it is a whole number', 'add')
   }
-  const { value, group } = source.store.add(ns, key, by, 2)
-  const { lastVersion } = source.store
-  await source.synced(group)
-  return jsonReply(200, { value }, versionHeaders(lastVersion))
+  const { value, version } = await landed(source, () => source.store.add(ns, key, by, 2))
+  return jsonReply(200, { value }, versionHeaders(version))
 }
 
 async function remove(source: KvSource, exchange: Exchange): Promise<Reply> {
-  const { ns, key } = writablePlace(exchange)
+  const { ns, key } = writablePlace(source, exchange)
   onlyKnown(exchange.query, [])
   if (!source.store.has(ns, key)) {
     throw new VarveError('VARVE_KV_ABSENT', `Cannot delete ${ns}/${key}: there is none`)
   }
-  await source.synced(source.store.delete(ns, key, { ...conditionOf(exchange), urgency: 2 }))
+  const options = { ...conditionOf(exchange), urgency: 2 as const }
+  await landed(source, () => ({ group: source.store.delete(ns, key, options) }))
   return { status: 204 }
 }
 
@@ -201,61 +204,12 @@ function expiryOf(clock: Clock, { query, headers }: Exchange): number {
   return ttlMs === undefined ? 0 : clock.nowUs() + ttlMs * 1000
 }
 
-interface BatchWrite {
-  readonly op?: unknown
-  readonly ns?: unknown
-  readonly key?: unknown
-  readonly value?: unknown
-  readonly value_base64?: unknown
-  readonly ttl_ms?: unknown
-  readonly if_version?: unknown
-  readonly if_absent?: unknown
-}
-
 async function batch(source: KvSource, exchange: Exchange): Promise<Reply> {
   onlyKnown(exchange.query, [])
   const text = (await exchange.body.bytes(BODY_BYTES_MAX)).toString('utf8')
-  let found: { writes?: unknown }
-  try {
-    found = JSON.parse(text)
-  } catch {
-    throw new HttpError('VARVE_PARAMETER', 'Cannot read batch: it is not JSON', 'body')
-  }
-  if (!Array.isArray(found?.writes)) throw badWrite(-1, 'it needs a list "writes"')
-  const writes = found.writes.map((write, i) => writeOf(write as BatchWrite, i, source.clock))
-  const group = source.store.batch(writes, 2)
-  const { lastVersion } = source.store
-  await source.synced(group)
-  return jsonReply(200, { version: lastVersion, writes: writes.length })
-}
-
-function badWrite(i: number, why: string): HttpError {
-  const where = i < 0 ? 'body' : `writes[${i}]`
-  return new HttpError(
-    'VARVE_PARAMETER',
-    `Cannot read ${i < 0 ? 'batch' : `write ${i} of batch`}: ${why}`,
-    where
-  )
-}
-
-function writeOf(write: BatchWrite, i: number, clock: Clock): Write {
-  const { op, ns, key } = write ?? {}
-  if (typeof ns !== 'string' || typeof key !== 'string') throw badWrite(i, 'ns and key are texts')
-  checkWritable(ns)
-  const condition: Condition = {}
-  if (write.if_absent === true) condition.ifAbsent = true
-  if (write.if_version !== undefined) {
-    if (!Number.isSafeInteger(write.if_version)) throw badWrite(i, 'if_version is a version')
-    condition.ifVersion = write.if_version as number
-  }
-  if (op === 'delete') return { op, ns, key, ...condition }
-  if (op !== 'put') throw badWrite(i, 'op is put or delete')
-  const { value, value_base64: coded, ttl_ms: ttlMs = 0 } = write
-  if (!Number.isSafeInteger(ttlMs) || (ttlMs as number) < 0) throw badWrite(i, 'ttl_ms is a whole number')
-  const expiresUs = ttlMs === 0 ? 0 : clock.nowUs() + (ttlMs as number) * 1000
-  if (typeof value === 'string') return { op, ns, key, value: Buffer.from(value), expiresUs, ...condition }
-  if (typeof coded !== 'string') throw badWrite(i, 'it needs value or value_base64, a text')
-  return { op, ns, key, value: Buffer.from(coded, 'base64'), expiresUs, ...condition }
+  const writes = readBatch(text, source.clock, ns => checkWritable(ns, source.foreign))
+  const { version } = await landed(source, () => ({ group: source.store.batch(writes, 2) }))
+  return jsonReply(200, { version, writes: writes.length })
 }
 
 function versionHeaders(version: number): Record<string, string> {
@@ -264,21 +218,4 @@ function versionHeaders(version: number): Record<string, string> {
 
 function matches(header: string | undefined, version: number): boolean {
   return header?.split(',').some(tag => ['*', `"${version}"`].includes(tag.trim())) ?? false
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-/** Bytes as text under a name, or as base64 under that name with `_base64`, where they are none. */
-export function textOrBase64(name: string, bytes: Uint8Array): Record<string, string> {
-  try {
-    return { [name]: utf8.decode(bytes) }
-  } catch {
-    return { [`${name}_base64`]: Buffer.from(bytes).toString('base64') }
-  }
-}
-
-function entryBody(entry: Entry): object {
-  const expires = entry.expiresUs === 0 ? {} : { expires_us: entry.expiresUs }
-  const value = entry.deleted ? {} : textOrBase64('value', entry.value)
-  return { ...textOrBase64('key', entry.key), version: entry.version, ...expires, ...value }
 }

@@ -11,9 +11,9 @@
 // Not here: what a queue promises (kv/queue.ts).
 import type { Delivery, Queues } from '../kv/queue.ts'
 import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
+import { textOrBase64 } from './kv-listing.ts'
 import { durationOf, given, onlyKnown, pathAfter, wholeOf } from './parameters.ts'
 import { HttpError, varveFace } from './problem.ts'
-import { textOrBase64 } from './routes-kv.ts'
 
 export interface QueueSource {
   readonly queues: Queues

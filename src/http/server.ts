@@ -59,7 +59,7 @@ export const HTTP_LIMITS: HttpLimits = {
 }
 
 const HEADER_BYTES_MAX = 32_768
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 export class HttpServer {
   readonly host: string

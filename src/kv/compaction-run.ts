@@ -1,71 +1,50 @@
-// Does a compaction job: joins the inputs to one segment. Reads nothing but the files it is told, so it
+// Does a compaction: joins segments to one. Needs nothing but the files and the numbers of the task, so that it
 // runs in a worker as well as inline. The caller commits the result to the manifest.
 //
-// What leaves: versions that a newer input overwrites; tombstones and expired entries, where no older
-// segment can hold the key (range and filter say so for certain). Where one can, an expired entry becomes
-// a tombstone: dropping it would bring back what it had overwritten.
-//
+// What leaves: versions that a newer input overwrites, and what leaving.ts lets go.
 // Invariants: for every key, reading (output, older) gives what reading (inputs, older) gave at nowUs and
-// after. Versions are kept as they are. Not here: choosing (engine/compaction-plan.ts).
-
+// after. Versions are kept as they are. Not here: choosing (engine/compaction-plan.ts), committing (compaction.ts).
 import { assert } from '../base/assert.ts'
-import { bloomHash } from '../engine/bloom.ts'
-import type { SegmentInfo } from '../engine/manifest.ts'
 import { MergeIterator } from '../engine/merge-iterator.ts'
-import { Entry } from './entry.ts'
-import type { SegmentFiles } from './host.ts'
-import type { KvSegment } from './segment.ts'
+import { BlockCache } from './block-cache.ts'
+import type { Entry } from './entry.ts'
+import type { CompactionResult, CompactionTask, SegmentFiles } from './host.ts'
+import { whatStays } from './leaving.ts'
+import { KvSegment } from './segment.ts'
 import { giveWay, type Pause, writeSegment } from './segment-job.ts'
 
-export interface CompactionRun {
-  readonly files: SegmentFiles
-  /** The number of the segment to write. */
-  readonly id: number
-  /** The place it takes: that of the newest input. */
-  readonly order: number
-  readonly level: number
-  /** Newest first, neighbours in age. */
-  readonly inputs: readonly KvSegment[]
-  /** Every live segment older than the inputs. */
-  readonly older: readonly KvSegment[]
-  /** Wall time in us; 0 where the clock is not known: then nothing expires. */
-  readonly nowUs: number
-  readonly pause?: Pause
-}
-
-export interface CompactionResult {
-  /** Null where nothing was left to write. */
-  readonly written: SegmentInfo | null
-  /** Tombstones and expired entries that left. */
-  readonly dropped: number
-}
-
 /** @throws {CorruptionError} for an input that is damaged: it and the others stay as they are */
-export async function runCompaction(run: CompactionRun): Promise<CompactionResult> {
-  assert(run.inputs.length > 0, 'a compaction has inputs')
-  let dropped = 0
-  const keep = (entry: Entry): Entry | null => {
-    const expired = entry.expiresUs !== 0 && entry.expiresUs <= run.nowUs
-    if (!entry.deleted && !expired) return entry
-    const hash = bloomHash(entry.stored)
-    if (run.older.some(segment => segment.mayHold(entry.stored, hash))) {
-      return entry.deleted ? entry : new Entry(entry.stored, entry.version, 0, null)
-    }
-    dropped++
-    return null
+export async function runCompaction(
+  files: SegmentFiles,
+  task: CompactionTask,
+  pause: Pause = giveWay
+): Promise<CompactionResult> {
+  assert(task.inputs.length > 0, 'a compaction has inputs')
+  // Each block is read once: kept ones would only push out what readers want.
+  const cache = new BlockCache(0)
+  const opened: KvSegment[] = []
+  const open = (id: number) => {
+    const segment = new KvSegment(id, files.open(id), cache)
+    opened.push(segment)
+    return segment
   }
-  const written = await writeSegment({
-    files: run.files,
-    id: run.id,
-    order: run.order,
-    level: run.level,
-    entries: new MergeIterator(
-      run.inputs.map(segment => segment.cursor('', null, false)),
+  try {
+    const inputs = task.inputs.map(open)
+    const older = task.older.map(open)
+    let dropped = 0
+    const keep = (entry: Entry) => {
+      const stays = whatStays(entry, older, task.nowUs)
+      if (stays === null) dropped++
+      return stays
+    }
+    const entries = new MergeIterator(
+      inputs.map(segment => segment.cursor('', null, false)),
       false
-    ),
-    older: run.older,
-    keep,
-    pause: run.pause ?? giveWay
-  })
-  return { written, dropped }
+    )
+    const { id, order, level } = task
+    const written = await writeSegment({ files, id, order, level, entries, older, keep, pause })
+    return { written, dropped }
+  } finally {
+    for (const segment of opened) segment.close()
+  }
 }

@@ -9,7 +9,7 @@
 // of anything the greater is the later, in this run of the program or in any before it.
 // Invariants: a version is 1 .. VERSION_MAX; an expiry is 0 (never) or us since the Unix epoch.
 // Not here: keys' order (key.ts), where entries lie (section.ts in the WAL, segment.ts on the medium).
-import { ByteReader, type ByteWriter } from '../base/bytes.ts'
+import { ByteReader, type ByteWriter, varintBytes } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 import { bytesOf, keyStart } from './key.ts'
 
@@ -66,10 +66,19 @@ export class Entry {
 /** Bytes an entry costs in memory beyond key and value, estimated: object, string, typed array, backing store, slot. */
 const ENTRY_OVERHEAD = 240
 
+function headOf({ version, expiresUs, deleted }: Entry): number {
+  return version * 4 + (expiresUs === 0 ? 0 : 2) + (deleted ? 1 : 0)
+}
+
+/** How many bytes encodeEntry() writes. */
+export function entryBytes(entry: Entry): number {
+  const expires = entry.expiresUs === 0 ? 0 : varintBytes(entry.expiresUs)
+  return varintBytes(headOf(entry)) + expires + entry.value.length
+}
+
 export function encodeEntry(entry: Entry, out: ByteWriter): void {
-  const expires = entry.expiresUs === 0 ? 0 : 2
-  out.varint(entry.version * 4 + expires + (entry.deleted ? 1 : 0))
-  if (expires !== 0) out.varint(entry.expiresUs)
+  out.varint(headOf(entry))
+  if (entry.expiresUs !== 0) out.varint(entry.expiresUs)
   out.raw(entry.value)
 }
 

@@ -88,3 +88,28 @@ export interface KvHost {
   readonly manifest: KvManifest
   readonly files: SegmentFiles
 }
+
+/** A compaction to do, by numbers alone: whoever does it needs the files and nothing else of the store. */
+export interface CompactionTask {
+  /** The number of the segment to write. */
+  readonly id: number
+  /** The place it takes: that of the newest input. */
+  readonly order: number
+  readonly level: number
+  /** Newest first, neighbours in age. */
+  readonly inputs: readonly number[]
+  /** Every live segment older than the inputs. */
+  readonly older: readonly number[]
+  /** Wall time in us; 0 where the clock is not known: then nothing expires. */
+  readonly nowUs: number
+}
+
+export interface CompactionResult {
+  /** Null where nothing was left to write. */
+  readonly written: SegmentInfo | null
+  /** Tombstones and expired entries that left. */
+  readonly dropped: number
+}
+
+/** Does a compaction, in a thread of its own where there is one. @throws {CorruptionError} of an input */
+export type Compactor = (task: CompactionTask) => Promise<CompactionResult>

@@ -1,5 +1,5 @@
-// Moves the store's entries down: from the memtable to a segment or onward in the WAL, and from several
-// segments to one. Both end in one manifest edit, so a power cut leaves the state before or after it.
+// Moves the store's entries down: from the memtable to a segment or onward in the WAL. Both end in one manifest
+// edit, so a power cut leaves the state before or after it.
 //
 // Flush: the WAL turns to a new file F, and only then the memtable is frozen. So the frozen memtable
 // holds all that lies in files before F (and perhaps some of F, which does no harm: versions decide), and
@@ -9,7 +9,9 @@
 // file's creation, two syncs, a manifest record, and later its compaction: 30 to 40 KiB of journal and
 // metadata on ext4 whatever it holds; and each segment is one more filter to ask at a read. Carrying
 // costs its bytes once a turn of the WAL. Up to carryBytesMax (256 KiB) in a 16 MiB file that is below
-// 2 % of the WAL's own writing, so a gateway with a thousand retained messages never writes a segment.
+// 2 % of the WAL's own writing, so a gateway with a thousand retained messages never writes a segment. Either way
+// tombstones and expired entries leave where no segment can hold their keys: a queue that is sent to and
+// acknowledged for months holds what it holds now.
 //
 // Note `kv.versions`: next varint | flushed varint | told varint. `next`: versions up to it may be in use;
 // `flushed`: entries up to it are in segments, so recovery skips them (a tombstone may be gone from the
@@ -19,17 +21,15 @@
 // A full WAL writes nothing until a checkpoint frees a file, so a flush never waits for a group then. What
 // it puts in a segment may be in no WAL file yet, and not acknowledged; if it never gets there a watch from
 // before is refused at the next open (`told` is beyond it) rather than told less than all.
-// Not here: choosing a compaction (engine/compaction-plan.ts), writing segments (segment-job.ts).
+// Not here: compaction (compaction.ts), writing segments (segment-job.ts), what may leave (leaving.ts).
 
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
-import { type CompactionChoice, planCompaction } from '../engine/compaction-plan.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import type { BlockCache } from './block-cache.ts'
-import { runCompaction } from './compaction-run.ts'
-import { weigh } from './dead-bytes.ts'
 import type { Entry } from './entry.ts'
 import { KV_KIND, type KvManifest, type KvWal, type SegmentFiles } from './host.ts'
+import { whatStays } from './leaving.ts'
 import type { Memtables } from './memtables.ts'
 import type { KvLimits } from './options.ts'
 import { KvSegment } from './segment.ts'
@@ -47,6 +47,8 @@ export interface Maintained {
   readonly tables: Tables
   readonly cache: BlockCache
   readonly limits: KvLimits
+  /** Wall time; 0 where the clock is not known: then nothing expires. */
+  nowUs(): number
   /** The newest version given out. */
   lastVersion(): number
   /** Resolves when the WAL has no file left to write to. */
@@ -64,12 +66,13 @@ export async function flushMemtable(store: Maintained, wanted: 'any' | 'segment'
   const walFile = await wal.rotate()
   const checkpoint = { kind: KV_KIND, walFile }
   const last = store.lastVersion()
+  const isSmall = () => wanted === 'any' && memtables.activeBytes <= limits.carryBytesMax
+  if (isSmall()) dropWhatLeft(store)
   if (memtables.activeSize === 0) {
     await manifest.commit({ checkpoint, notes: [versionsNote({ next: last, flushed: last, told: last })] })
     return 'empty'
   }
-  const few = wanted === 'any' && memtables.activeBytes <= limits.carryBytesMax
-  if (few && !wal.full && (await syncedOrFull(store, store.carry(allOf(memtables))))) {
+  if (isSmall() && !wal.full && (await syncedOrFull(store, store.carry(allOf(memtables))))) {
     const { flushed } = readVersions(manifest)
     await manifest.commit({ checkpoint, notes: [versionsNote({ next: last, flushed, told: last })] })
     return 'carried'
@@ -78,11 +81,19 @@ export async function flushMemtable(store: Maintained, wanted: 'any' | 'segment'
   return 'segment'
 }
 
+function dropWhatLeft({ memtables, tables, nowUs }: Maintained): void {
+  const segments = tables.segments.map(({ segment }) => segment)
+  const now = nowUs()
+  memtables.keepOnly(entry => whatStays(entry, segments, now) !== null)
+}
+
 /** Writes the memtable to a segment; the WAL before the checkpoint is not needed any more then. */
 async function flushSegment(store: Maintained, checkpoint: { kind: number; walFile: number }): Promise<void> {
   const { memtables, manifest, tables } = store
   const last = store.lastVersion()
   const frozen = memtables.freeze()
+  const older = tables.segments.map(({ segment }) => segment)
+  const nowUs = store.nowUs()
   let live: LiveSegment | null = null
   try {
     const info = await writeSegment({
@@ -91,14 +102,14 @@ async function flushSegment(store: Maintained, checkpoint: { kind: number; walFi
       order: newestOrder(manifest) + 1,
       level: 0,
       entries: frozen.cursor('', null),
-      older: tables.segments.map(({ segment }) => segment),
-      keep: entry => entry,
+      older,
+      keep: entry => whatStays(entry, older, nowUs),
       pause: giveWay
     })
-    live = openSegment(store, info!)
+    if (info !== null) live = openSegment(store, info)
     const note = versionsNote({ next: store.lastVersion(), flushed: last, told: last })
-    await manifest.commit({ add: [info!], checkpoint, notes: [note] })
-    tables.change([live], [])
+    await manifest.commit({ add: info === null ? [] : [info], checkpoint, notes: [note] })
+    if (live !== null) tables.change([live], [])
     memtables.discard()
   } catch (error) {
     live?.segment.close()
@@ -111,47 +122,6 @@ async function flushSegment(store: Maintained, checkpoint: { kind: number; walFi
 async function syncedOrFull(store: Maintained, group: number): Promise<boolean> {
   const full = store.walFull()
   return Promise.race([store.wal.synced(group).then(() => true), full.then(() => false)])
-}
-
-/**
- * Runs the compaction that the plan chooses, if any.
- * @param budgetBytes  what may be written now
- * @param nowUs        wall time; 0 where the clock is not known
- */
-export async function compactOnce(
-  store: Maintained,
-  budgetBytes: number,
-  nowUs: number
-): Promise<CompactionChoice> {
-  const { manifest, tables } = store
-  const pinned = tables.pin()
-  try {
-    const choice = planCompaction(
-      weigh(pinned.segments.map(weighed), nowUs),
-      budgetBytes,
-      store.limits.compaction
-    )
-    if (choice.job === null) return choice
-    const { inputs, older } = choice.job
-    const pick = (ids: readonly number[]) => pinned.segments.filter(({ info }) => ids.includes(info.id))
-    const joined = pick(inputs)
-    const { written } = await runCompaction({
-      files: store.files,
-      id: manifest.nextSegmentId(),
-      order: joined[0]!.info.order,
-      level: 1 + Math.max(...joined.map(({ info }) => info.level)),
-      inputs: joined.map(live => live.segment),
-      older: pick(older).map(live => live.segment),
-      nowUs
-    })
-    const add = written === null ? [] : [written]
-    const opened = add.map(info => openSegment(store, info))
-    await manifest.commit({ add, remove: [...inputs] })
-    tables.change(opened, inputs)
-    return choice
-  } finally {
-    pinned.release()
-  }
 }
 
 /** Opens a live segment. @throws {CorruptionError} */
@@ -206,10 +176,6 @@ export function versionsNote({ next, flushed, told }: Versions): [string, Uint8A
 function* allOf(memtables: Memtables): Generator<Entry, void, undefined> {
   const all = memtables.pin()[0]!.cursor('', null)
   for (; all.key !== null; all.next()) yield all.value()
-}
-
-function weighed({ info, segment }: LiveSegment) {
-  return { id: info.id, order: info.order, bytes: info.bytes, facts: segment.facts }
 }
 
 function newestOrder(manifest: KvManifest): number {

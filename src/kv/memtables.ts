@@ -86,6 +86,18 @@ export class Memtables {
     for (; later.key !== null; later.next()) this.put(later.value())
   }
 
+  /** Forgets every entry that does not stay. */
+  keepOnly(stays: (entry: Entry) => boolean): void {
+    let gone = 0
+    for (const all = this.active.entries.pin().cursor('', null); all.key !== null; all.next()) {
+      if (!stays(all.value())) gone++
+    }
+    if (gone === 0) return
+    const all = this.active.entries.pin().cursor('', null)
+    this.active = empty()
+    for (; all.key !== null; all.next()) if (stays(all.value())) this.put(all.value())
+  }
+
   /** Forgets entries up to a version: they are in segments. */
   dropUpTo(version: number): void {
     const all = this.active.entries.pin().cursor('', null)

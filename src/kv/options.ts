@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { COMPACTION_LIMITS, type CompactionLimits } from '../engine/compaction-plan.ts'
+import type { Compactor } from './host.ts'
 
 export interface KvLimits {
   /** Longest key in bytes, the namespace not counted. */
@@ -20,6 +21,8 @@ export interface KvLimits {
   readonly carryBytesMax: number
   /** Blocks of segments kept in memory. */
   readonly cacheBytesMax: number
+  /** Entries of segments kept in memory because they were read. */
+  readonly hotBytesMax: number
   /** Changes kept in memory for watches. */
   readonly historyBytesMax: number
   readonly compaction: CompactionLimits
@@ -28,6 +31,10 @@ export interface KvLimits {
 export interface KvOptions {
   readonly clock: Clock
   readonly limits?: Partial<KvLimits>
+  /** Joins segments, in another thread say; without it, here, in slices. */
+  readonly compactor?: Compactor
+  /** Told when a flush made a segment: it is a good time for compact(). */
+  readonly onSegment?: () => void
   /** Told of what fails in the background: a flush, the removal of a file. */
   readonly onError: (error: unknown) => void
   /** Told once of each damaged place that a scan meets; without it such a scan throws. */
@@ -43,6 +50,7 @@ export const KV_LIMITS: KvLimits = {
   memtablesBytesMax: 64 * 2 ** 20,
   carryBytesMax: 256 * 1024,
   cacheBytesMax: 8 * 2 ** 20,
+  hotBytesMax: 8 * 2 ** 20,
   historyBytesMax: 4 * 2 ** 20,
   compaction: COMPACTION_LIMITS
 }

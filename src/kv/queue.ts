@@ -16,6 +16,16 @@ import { VarveError } from '../base/errors.ts'
 import { PRIORITY_MAX, QueueIndex, type Waiting } from './queue-index.ts'
 import { loadIndex } from './queue-load.ts'
 import {
+  checkName,
+  type Delivery,
+  QUEUE_LIMITS,
+  type QueueLimits,
+  type ReceiveOptions,
+  type SendOptions,
+  within
+} from './queue-options.ts'
+import { Receivers } from './queue-receivers.ts'
+import {
   decodeMessage,
   deliveryKey,
   encodeDelivery,
@@ -27,58 +37,11 @@ import {
 import type { KvStore } from './store.ts'
 import type { Write } from './write.ts'
 
-export interface QueueLimits {
-  /** Messages of one queue. */
-  readonly messagesMax: number
-  /** Longest delay and longest visibility, ms. */
-  readonly waitMsMax: number
-  /** Longest name, bytes of UTF-8. */
-  readonly nameBytesMax: number
-}
-
-export const QUEUE_LIMITS: QueueLimits = {
-  messagesMax: 100_000,
-  waitMsMax: 30 * 24 * 3600_000,
-  nameBytesMax: 200
-}
-
-export interface SendOptions {
-  /** 0 to 9; higher comes first. */
-  readonly priority?: number
-  readonly delayMs?: number
-  /** Deliveries after which it is a dead letter; 0: never. Default 16. */
-  readonly attemptsMax?: number
-}
-
-export interface ReceiveOptions {
-  /** Messages at once. */
-  readonly max?: number
-  /** How long they are hidden from others, ms. */
-  readonly visibilityMs?: number
-}
-
-/** A message in the hands of a receiver. */
-export interface Delivery {
-  readonly id: number
-  /** Proves the delivery to ack(), nack() and extend(). */
-  readonly token: number
-  readonly priority: number
-  /** Deliveries with this one. */
-  readonly attempts: number
-  /** Of a dead letter: the queue it comes from; else ''. */
-  readonly origin: string
-  readonly body: Uint8Array
-}
-
-interface Receiver {
-  readonly options: ReceiveOptions
-  resolve(deliveries: Delivery[]): void
-  reject(error: unknown): void
-}
+export type { Delivery, QueueLimits, ReceiveOptions, SendOptions }
 
 interface Queue {
   readonly index: QueueIndex
-  readonly receivers: Receiver[]
+  readonly receivers: Receivers
 }
 
 const ATTEMPTS_MAX = 16
@@ -103,9 +66,9 @@ export class Queues {
    */
   send(name: string, body: Uint8Array, options: SendOptions = {}): { id: number; group: number } {
     const { priority = 5, delayMs = 0, attemptsMax = ATTEMPTS_MAX } = options
-    this.within('priority', priority, PRIORITY_MAX)
-    this.within('delay in ms', delayMs, this.limits.waitMsMax)
-    this.within('number of attempts', attemptsMax, 1_000_000)
+    within('priority', priority, PRIORITY_MAX)
+    within('delay in ms', delayMs, this.limits.waitMsMax)
+    within('number of attempts', attemptsMax, 1_000_000)
     const queue = this.open(name)
     this.checkRoom(name, queue)
     const id = this.store.lastVersion + 1
@@ -115,15 +78,15 @@ export class Queues {
     assert(this.store.lastVersion === id, 'the id of a message is the version of its write')
     const readyMs = delayMs === 0 ? 0 : this.clock.monotonicMs() + delayMs
     queue.index.place({ id, priority, attemptsMax, attempts: 0, readyMs, delivery: null })
-    this.serve(name, queue)
+    queue.receivers.serve()
     return { id, group }
   }
 
   /** Takes the next messages, none when none is ready. @throws {VarveError} VARVE_QUEUE; as KvStore.put() */
   receive(name: string, options: ReceiveOptions = {}): Delivery[] {
     const { max = 1, visibilityMs = 30_000 } = options
-    this.within('number of messages', max, 1000, 1)
-    this.within('visibility in ms', visibilityMs, this.limits.waitMsMax, 1)
+    within('number of messages', max, 1000, 1)
+    within('visibility in ms', visibilityMs, this.limits.waitMsMax, 1)
     const queue = this.open(name)
     this.settle(name, queue)
     const deliveries: Delivery[] = []
@@ -146,24 +109,10 @@ export class Queues {
     waitMs: number,
     signal?: AbortSignal
   ): Promise<Delivery[]> {
-    const queue = this.open(name)
-    const now = queue.receivers.length > 0 ? [] : this.receive(name, options)
+    const { receivers } = this.open(name)
+    const now = receivers.isEmpty ? this.receive(name, options) : []
     if (now.length > 0 || waitMs <= 0) return Promise.resolve(now)
-    const { promise, resolve, reject } = Promise.withResolvers<Delivery[]>()
-    const receiver = { options, resolve, reject }
-    queue.receivers.push(receiver)
-    const leave = () => {
-      const at = queue.receivers.indexOf(receiver)
-      if (at >= 0) queue.receivers.splice(at, 1)
-      resolve([])
-    }
-    const cancel = this.clock.after(waitMs, leave)
-    signal?.addEventListener('abort', leave)
-    this.lookWhenDue(name, queue)
-    return promise.finally(() => {
-      cancel()
-      signal?.removeEventListener('abort', leave)
-    })
+    return receivers.wait(options, waitMs, signal)
   }
 
   /**
@@ -181,7 +130,7 @@ export class Queues {
 
   /** Gives a message back, to be delivered again after delayMs. @returns and throws as ack() */
   nack(name: string, id: number, token: number, delayMs = 0): number {
-    this.within('delay in ms', delayMs, this.limits.waitMsMax)
+    within('delay in ms', delayMs, this.limits.waitMsMax)
     const queue = this.open(name)
     const held = this.held(name, queue, id, token)
     if (this.isSpent(held)) return this.bury(name, queue, held)
@@ -189,13 +138,13 @@ export class Queues {
     const group = this.store.put(QUEUE_NAMESPACE, deliveryKey(name, id), given)
     const readyMs = delayMs === 0 ? 0 : this.clock.monotonicMs() + delayMs
     queue.index.place({ ...held, readyMs, delivery: null })
-    this.serve(name, queue)
+    queue.receivers.serve()
     return group
   }
 
   /** Hides a message for another visibilityMs from now. @returns and throws as ack() */
   extend(name: string, id: number, token: number, visibilityMs: number): number {
-    this.within('visibility in ms', visibilityMs, this.limits.waitMsMax, 1)
+    within('visibility in ms', visibilityMs, this.limits.waitMsMax, 1)
     const queue = this.open(name)
     const held = this.held(name, queue, id, token)
     const record = encodeDelivery({ token, attempts: held.attempts, visibilityMs })
@@ -226,7 +175,7 @@ export class Queues {
 
   /** Removes every message of a queue. @returns the WAL group @throws as ack() */
   clear(name: string): number {
-    this.checkName(name)
+    checkName(name, this.limits)
     let group = this.store.lastGroup
     let writes: Write[] = []
     const write = () => {
@@ -287,7 +236,7 @@ export class Queues {
     const key = messageKey(deadName, deadId)
     const group = this.store.batch([{ op: 'put', ns: QUEUE_NAMESPACE, key, value }, ...removal(name, id)])
     dead.index.place({ id: deadId, priority, attemptsMax: 0, attempts: 0, readyMs: 0, delivery: null })
-    this.serve(deadName, dead)
+    dead.receivers.serve()
     return group
   }
 
@@ -307,35 +256,18 @@ export class Queues {
     return message
   }
 
-  /** Gives what is ready to who waits. */
-  private serve(name: string, queue: Queue): void {
-    while (queue.receivers.length > 0) {
-      const [receiver] = queue.receivers
-      try {
-        const deliveries = this.receive(name, receiver!.options)
-        if (deliveries.length === 0) break
-        receiver!.resolve(deliveries)
-      } catch (error) {
-        receiver!.reject(error)
-      }
-      queue.receivers.shift()
-    }
-    if (queue.receivers.length > 0) this.lookWhenDue(name, queue)
-  }
-
-  private lookWhenDue(name: string, queue: Queue): void {
-    const { dueMs } = queue.index
-    if (dueMs === Infinity) return
-    this.clock.after(Math.max(0, dueMs - this.clock.monotonicMs()), () => this.serve(name, queue))
-  }
-
   /** A queue with what the store has of it. */
   private open(name: string): Queue {
     const known = this.queues.get(name)
     if (known !== undefined) return known
-    this.checkName(name)
+    checkName(name, this.limits)
     const index = loadIndex(this.store, this.clock, name, this.limits.waitMsMax)
-    const queue = { index, receivers: [] }
+    const receivers = new Receivers(
+      this.clock,
+      options => this.receive(name, options),
+      () => this.queues.get(name)!.index.dueMs
+    )
+    const queue = { index, receivers }
     this.queues.set(name, queue)
     return queue
   }
@@ -344,24 +276,6 @@ export class Queues {
     if (index.size >= this.limits.messagesMax) {
       throw new VarveError('VARVE_QUEUE_FULL', `Cannot send to ${name}: it holds ${index.size} messages`)
     }
-  }
-
-  private checkName(name: string): void {
-    const bytes = Buffer.byteLength(name)
-    if (bytes === 0 || bytes > this.limits.nameBytesMax || name.includes('\0')) {
-      throw new VarveError(
-        'VARVE_QUEUE',
-        `Cannot use queue ${JSON.stringify(name.slice(0, 80))}: its name must have 1 to ${this.limits.nameBytesMax} bytes and no NUL`
-      )
-    }
-  }
-
-  private within(what: string, value: number, max: number, min = 0): void {
-    if (Number.isSafeInteger(value) && value >= min && value <= max) return
-    throw new VarveError(
-      'VARVE_QUEUE',
-      `Cannot use queue: the ${what} is ${value}, ${min} to ${max} may be asked for`
-    )
   }
 }
 

@@ -14,7 +14,7 @@
 // Not here: framing and checksums of the WAL (engine).
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
-import { decodeEntry, type Entry, encodeEntry } from './entry.ts'
+import { decodeEntry, type Entry, encodeEntry, entryBytes } from './entry.ts'
 import { byteString, keyStart } from './key.ts'
 
 /** New writes, or writes repeated from older WAL files. */
@@ -27,7 +27,6 @@ const ROOM_KEPT_MAX = 1 << 20
 /** Collects the body of one section. */
 export class SectionWriter {
   private body = new ByteWriter(4096)
-  private entry = new ByteWriter(1024)
 
   /** Bytes collected. */
   get bytes(): number {
@@ -35,16 +34,16 @@ export class SectionWriter {
   }
 
   add(entry: Entry): void {
-    this.entry.reset()
-    encodeEntry(entry, this.entry)
     const { stored } = entry
     const { body } = this
     body.varint(stored.length)
     body.ensure(stored.length)
-    for (let i = 0; i < stored.length; i++) body.bytes[body.length + i] = stored.charCodeAt(i)
-    body.length += stored.length
-    body.varint(this.entry.length)
-    body.raw(this.entry.written())
+    const { bytes } = body
+    let at = body.length
+    for (let i = 0; i < stored.length; i++) bytes[at++] = stored.charCodeAt(i)
+    body.length = at
+    body.varint(entryBytes(entry))
+    encodeEntry(entry, body)
   }
 
   /** Moves what was collected to the payload; nothing where nothing was. */
@@ -55,7 +54,6 @@ export class SectionWriter {
     out.raw(this.body.written())
     if (this.body.bytes.length > ROOM_KEPT_MAX) this.body = new ByteWriter(4096)
     else this.body.reset()
-    if (this.entry.bytes.length > ROOM_KEPT_MAX) this.entry = new ByteWriter(1024)
   }
 }
 

@@ -16,6 +16,10 @@ const BLOCK_KIND = 1
 /** A block is closed once it is this long; random reads fetch one, so it is a few flash sectors. */
 const BLOCK_BYTES = 8 * 1024
 
+/** Shadows are counted key by key up to so many keys, beyond them one key stands for some. */
+const SHADOWS_EXACT = 4096
+const SHADOWS_SAMPLED = 16
+
 /** Writes entries in key order into a container. */
 export class KvSegmentWriter {
   private readonly out: SegmentOut
@@ -70,11 +74,8 @@ export class KvSegmentWriter {
     facts.versionMax = Math.max(facts.versionMax, entry.version)
     const hash = bloomHash(entry.stored)
     this.bloom.add(hash)
-    for (const segment of this.older) {
-      if (segment.mayHold(entry.stored, hash)) {
-        this.shadows.set(segment.id, (this.shadows.get(segment.id) ?? 0) + 1)
-      }
-    }
+    if (facts.entries <= SHADOWS_EXACT) this.shadow(entry.stored, hash, 1)
+    else if (hash % SHADOWS_SAMPLED === 0) this.shadow(entry.stored, hash, SHADOWS_SAMPLED)
     if (this.block.count > 0 && this.block.bytes + bytes > BLOCK_BYTES) this.close()
     this.block.add(entry.stored, this.scratch.written())
     return bytes
@@ -93,6 +94,14 @@ export class KvSegmentWriter {
 
   abort(): Promise<void> {
     return this.out.abort()
+  }
+
+  /** Counts keys that older segments may hold too. */
+  private shadow(stored: string, hash: number, keys: number): void {
+    for (const segment of this.older) {
+      if (!segment.mayHold(stored, hash)) continue
+      this.shadows.set(segment.id, (this.shadows.get(segment.id) ?? 0) + keys)
+    }
   }
 
   private close(): void {

@@ -143,7 +143,10 @@ export class KvSegment {
 
   /** All pairs of a block. @throws {CorruptionError} */
   pairs(block: number): { keys: string[]; values: Uint8Array[] } {
-    const bytes = this.read(block)
+    return this.pairsOf(this.read(block), block)
+  }
+
+  private pairsOf(bytes: Uint8Array, block: number): { keys: string[]; values: Uint8Array[] } {
     try {
       const pairs = new BlockReader(bytes).pairs()
       if (pairs.keys[0] !== this.firsts[block])
@@ -152,6 +155,13 @@ export class KvSegment {
     } catch (error) {
       throw damaged(this.file.file, this.offsets[block]!, error)
     }
+  }
+
+  /** Reads a block from the medium and decodes all of it. @returns its entries @throws {CorruptionError} */
+  checkBlock(block: number): number {
+    const { keys, values } = this.pairsOf(this.file.block(this.offsets[block]!, this.lengths[block]!), block)
+    for (const [i, key] of keys.entries()) this.decode(key, values[i]!, block)
+    return keys.length
   }
 
   /** Decodes the entry of a pair. @throws {CorruptionError} */

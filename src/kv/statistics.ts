@@ -1,7 +1,9 @@
 // Sizes and counts of a store, for status and metrics. Pure.
 // Not here: their names in metrics (the daemon).
 import type { BlockCache } from './block-cache.ts'
+import type { CompactionCounts } from './compaction.ts'
 import type { History } from './history.ts'
+import type { HotEntries } from './hot-entries.ts'
 import type { Memtables } from './memtables.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { LiveSegment } from './tables.ts'
@@ -16,11 +18,14 @@ export interface KvStatistics {
   readonly tombstones: number
   readonly memtableBytes: number
   readonly pendingBytes: number
+  /** Hot entries and blocks in memory. */
   readonly cacheBytes: number
   readonly cacheHits: number
+  /** Blocks that had to be read. */
   readonly cacheMisses: number
   /** The version that watches may begin after. */
   readonly watchFloor: number
+  readonly compactions: CompactionCounts
 }
 
 export interface StatisticsParts {
@@ -28,11 +33,13 @@ export interface StatisticsParts {
   readonly memtables: Memtables
   readonly pending: Outgoing
   readonly cache: BlockCache
+  readonly hot: HotEntries
   readonly history: History
+  readonly compactions: CompactionCounts
 }
 
 export function statisticsOf(parts: StatisticsParts): Omit<KvStatistics, 'version'> {
-  const { segments, memtables, pending, cache, history } = parts
+  const { segments, memtables, pending, cache, hot, history, compactions } = parts
   const sum = (of: (live: LiveSegment) => number) => segments.reduce((all, live) => all + of(live), 0)
   return {
     segments: segments.length,
@@ -42,9 +49,10 @@ export function statisticsOf(parts: StatisticsParts): Omit<KvStatistics, 'versio
     tombstones: sum(({ segment }) => segment.facts.tombstones),
     memtableBytes: memtables.weight,
     pendingBytes: pending.bytes,
-    cacheBytes: cache.bytes,
-    cacheHits: cache.hits,
+    cacheBytes: cache.bytes + hot.bytes,
+    cacheHits: cache.hits + hot.hits,
     cacheMisses: cache.misses,
-    watchFloor: history.floor
+    watchFloor: history.floor,
+    compactions
   }
 }

@@ -9,32 +9,35 @@
 //    read but lost in a power cut never names another write (ifVersion and fencing tokens rest on it);
 //  - a batch is one contiguous run of one WAL section: whole after a crash, or not there;
 //  - after a failed WAL nothing is accepted until the store is opened anew.
-// Not here: what a write has to meet (admission.ts), when and how entries move to segments (upkeep.ts,
+// Not here: what a write has to meet (admission.ts) and goes through (write-path.ts), finding (newest.ts), when and how entries move to segments (upkeep.ts,
 // maintenance.ts), reading ranges (view.ts), the WAL (engine).
 import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
-import type { CompactionChoice } from '../engine/compaction-plan.ts'
-import { checkBatch, checkCondition, checkRoom, checkValue } from './admission.ts'
+import { checkBatch, checkCondition, checkValue } from './admission.ts'
 import { BlockCache } from './block-cache.ts'
+import type { CompactionOutcome } from './compaction.ts'
+import { runCompaction } from './compaction-run.ts'
 import { countAfter } from './counter.ts'
 import { mayBeThere, onceEach } from './damage.ts'
-import { Entry } from './entry.ts'
+import type { Entry } from './entry.ts'
 import { History } from './history.ts'
-import { KV_KIND, type KvHost, type KvWal, type Urgency } from './host.ts'
+import { type Compactor, KV_KIND, type KvHost, type Urgency } from './host.ts'
 import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
-import { Memtables } from './memtables.ts'
+import { type Notation, patched } from './merge-patch.ts'
+import { Newest } from './newest.ts'
 import { type KvLimits, type KvOptions, kvLimits } from './options.ts'
-import { Outgoing } from './outgoing.ts'
 import { Recovery } from './recovery.ts'
 import { type KvStatistics, statisticsOf } from './statistics.ts'
 import { Tables } from './tables.ts'
 import { Upkeep } from './upkeep.ts'
-import { findInSegments, type ScanOptions, Snapshot } from './view.ts'
+import { type VerifyReport, verifySegments } from './verify.ts'
+import { type ScanOptions, Snapshot } from './view.ts'
 import { Watch } from './watch.ts'
 import type { Condition, PutOptions, Write } from './write.ts'
+import { WritePath } from './write-path.ts'
 
 export class KvStore {
   readonly kind = KV_KIND
@@ -43,16 +46,14 @@ export class KvStore {
   private readonly keys: KeyMaker
   private readonly onError: (error: unknown) => void
   private readonly onDamage: ((error: CorruptionError) => void) | undefined
-  private readonly memtables = new Memtables()
+  private readonly compactor: Compactor
   private readonly cache: BlockCache
+  private readonly newest: Newest
   private readonly history: History
   private readonly recovery: Recovery
-  private readonly pending = new Outgoing()
+  private readonly path: WritePath
   private readonly upkeep: Upkeep
   private host: KvHost | null = null
-  private tables: Tables | null = null
-  private version = 0
-  private group = 0
 
   constructor(options: KvOptions) {
     this.clock = options.clock
@@ -61,14 +62,19 @@ export class KvStore {
     this.limits = kvLimits(options.limits ?? {})
     this.keys = new KeyMaker(this.limits.keyBytesMax)
     this.cache = new BlockCache(this.limits.cacheBytesMax)
+    this.newest = new Newest(this.limits.hotBytesMax)
     this.history = new History(this.limits.historyBytesMax)
-    this.recovery = new Recovery(this.memtables, this.history)
+    this.recovery = new Recovery(this.newest.memtables, this.history)
+    this.compactor = options.compactor ?? (task => runCompaction(this.open().files, task))
     this.upkeep = new Upkeep({
+      onSegment: options.onSegment ?? (() => {}),
       maintained: () => this.maintained(),
-      weight: () => this.memtables.activeWeight,
+      weight: () => this.newest.memtables.activeWeight,
       memtableBytesMax: this.limits.memtableBytesMax,
       onError: this.onError
     })
+    const { limits, newest, history } = this
+    this.path = new WritePath({ limits, newest, history, onWritten: () => this.upkeep.written() })
   }
 
   // --- what the WAL asks of an owner ---
@@ -83,7 +89,7 @@ export class KvStore {
   }
 
   drain(out: ByteWriter): void {
-    this.pending.drain(out)
+    this.path.pending.drain(out)
   }
 
   /**
@@ -106,8 +112,9 @@ export class KvStore {
       host.wal.onSynced(group => this.history.synced(group))
       host.wal.onPressure(pressure => this.upkeep.pressed(pressure))
     }
-    this.version = start
-    this.tables = tables
+    this.path.version = start
+    this.path.wal = host.wal
+    this.newest.tables = tables
     this.host = host
     return damaged
   }
@@ -119,8 +126,8 @@ export class KvStore {
   async close(): Promise<void> {
     await this.upkeep.settled()
     this.history.close()
-    this.tables?.close()
-    this.tables = null
+    this.newest.close()
+    this.path.wal = null
     this.host = null
   }
 
@@ -128,7 +135,7 @@ export class KvStore {
 
   /** @throws {VarveError} VARVE_KEY, VARVE_NAMESPACE, VARVE_CLOSED, VARVE_CORRUPTION */
   get(ns: string, key: string | Uint8Array): Entry | undefined {
-    const found = this.find(this.keys.stored(ns, key))
+    const found = this.newest.find(this.keys.stored(ns, key))
     return found?.visible(found.expiresUs === 0 ? 0 : this.clock.nowUs()) ? found : undefined
   }
 
@@ -136,7 +143,7 @@ export class KvStore {
     return this.get(ns, key) !== undefined
   }
 
-  /** The value of a key, or another where it has none. */
+  /** The value of a key, or another. */
   getOrDefault(ns: string, key: string | Uint8Array, otherwise: Uint8Array): Uint8Array {
     return this.get(ns, key)?.value ?? otherwise
   }
@@ -155,10 +162,10 @@ export class KvStore {
   snapshot(): Snapshot {
     return new Snapshot(
       this.keys,
-      this.memtables.pin(),
+      this.newest.memtables.pin(),
       this.open().tables.pin(),
       this.clock.nowUs(),
-      this.version,
+      this.path.version,
       this.onDamage
     )
   }
@@ -170,17 +177,17 @@ export class KvStore {
    */
   watch(ns: string, options: { prefix?: string | Uint8Array; after?: number } = {}): Watch {
     this.open()
-    return new Watch(this.history, this.keys.range(ns, options.prefix), options.after ?? this.version)
+    return new Watch(this.history, this.keys.range(ns, options.prefix), options.after ?? this.path.version)
   }
 
   /** The version of the newest write: after put(), that of the put. */
   get lastVersion(): number {
-    return this.version
+    return this.path.version
   }
 
   /** The WAL group of the newest write. */
   get lastGroup(): number {
-    return this.group
+    return this.path.group
   }
 
   // --- writes ---
@@ -195,10 +202,10 @@ export class KvStore {
   put(ns: string, key: string | Uint8Array, value: Uint8Array, options: PutOptions = NO_OPTIONS): number {
     const stored = this.keys.stored(ns, key)
     checkValue(value, options.expiresUs ?? 0, this.limits)
-    const { wal } = this.ready(stored.length + value.length)
+    this.path.room(stored.length + value.length)
     this.checkCondition(stored, options)
-    this.write(new Entry(stored, ++this.version, options.expiresUs ?? 0, new Uint8Array(value)), wal)
-    return this.done(wal, stored.length + value.length, options.urgency ?? 1)
+    this.path.write(stored, value, options.expiresUs ?? 0)
+    return this.path.done(stored.length + value.length, options.urgency ?? 1)
   }
 
   /** Removes a key. Where nothing is, nothing is written. @returns and throws as put() */
@@ -208,11 +215,11 @@ export class KvStore {
     options: Condition & { urgency?: Urgency } = NO_OPTIONS
   ): number {
     const stored = this.keys.stored(ns, key)
-    const { wal } = this.ready(stored.length)
+    this.path.room(stored.length)
     this.checkCondition(stored, options)
-    if (!mayBeThere(() => this.find(stored))) return this.group
-    this.write(new Entry(stored, ++this.version, 0, null), wal)
-    return this.done(wal, stored.length, options.urgency ?? 1)
+    if (!mayBeThere(() => this.newest.find(stored))) return this.path.group
+    this.path.write(stored, null, 0)
+    return this.path.done(stored.length, options.urgency ?? 1)
   }
 
   /**
@@ -222,16 +229,15 @@ export class KvStore {
   batch(writes: readonly Write[], urgency: Urgency = 1): number {
     const stored = writes.map(write => this.keys.stored(write.ns, write.key))
     const bytes = checkBatch(writes, stored, this.limits)
-    const { wal } = this.ready(bytes)
-    if (writes.length === 0) return this.group
+    this.path.room(bytes)
+    if (writes.length === 0) return this.path.group
     for (let i = 0; i < writes.length; i++) this.checkCondition(stored[i]!, writes[i]!)
     for (let i = 0; i < writes.length; i++) {
       const write = writes[i]!
-      const value = write.op === 'put' ? new Uint8Array(write.value) : null
-      const expiresUs = write.op === 'put' ? (write.expiresUs ?? 0) : 0
-      this.write(new Entry(stored[i]!, ++this.version, expiresUs, value), wal)
+      if (write.op === 'put') this.path.write(stored[i]!, write.value, write.expiresUs ?? 0)
+      else this.path.write(stored[i]!, null, 0)
     }
-    return this.done(wal, bytes, urgency)
+    return this.path.done(bytes, urgency)
   }
 
   /**
@@ -246,7 +252,7 @@ export class KvStore {
     options: PutOptions = NO_OPTIONS
   ): number {
     const value = change(this.get(ns, key))
-    if (value === undefined) return this.group
+    if (value === undefined) return this.path.group
     return value === null ? this.delete(ns, key, options) : this.put(ns, key, value, options)
   }
 
@@ -266,6 +272,25 @@ export class KvStore {
     return { value, group }
   }
 
+  /**
+   * Changes a structured value in part, by a merge patch (RFC 7396); an absent one is an empty object. Keeps its
+   * expiry unless another is given.
+   * @returns the whole value after it, and the WAL group
+   * @throws {VarveError} VARVE_PATCH when value or patch are not of that notation; else as put()
+   */
+  patch(
+    ns: string,
+    key: string | Uint8Array,
+    patch: Uint8Array,
+    notation: Notation = 'json',
+    options: PutOptions = NO_OPTIONS
+  ): { value: Uint8Array; group: number } {
+    const now = this.get(ns, key)
+    const value = patched(now?.value, patch, notation)
+    const group = this.put(ns, key, value, { expiresUs: now?.expiresUs ?? 0, ...options })
+    return { value, group }
+  }
+
   // --- maintenance ---
 
   /**
@@ -282,69 +307,51 @@ export class KvStore {
    * Joins segments where the plan finds it worth its writing; one job at most.
    * @param clockKnown  false: nothing is taken as expired
    */
-  compact(budgetBytes = Number.POSITIVE_INFINITY, clockKnown = true): Promise<CompactionChoice> {
+  compact(budgetBytes = Number.POSITIVE_INFINITY, clockKnown = true): Promise<CompactionOutcome> {
     return this.upkeep.compact(budgetBytes, clockKnown ? this.clock.nowUs() : 0)
+  }
+
+  /** Reads everything in segments and checks it. @param onDamage  told of each block that cannot be read */
+  verify(onDamage: (error: CorruptionError) => void = () => {}): Promise<VerifyReport> {
+    return verifySegments(this.open().tables.pin(), onDamage)
   }
 
   /** Sizes and counts, for status and metrics. */
   statistics(): KvStatistics {
-    const { memtables, pending, cache, history, version } = this
     const { segments } = this.open().tables
-    return { version, ...statisticsOf({ segments, memtables, pending, cache, history }) }
+    const { cache, history } = this
+    const { memtables, hot } = this.newest
+    const { pending, version } = this.path
+    const { compactions } = this.upkeep
+    return { version, ...statisticsOf({ segments, memtables, pending, cache, hot, history, compactions }) }
   }
 
   private maintained() {
     const { wal, manifest, files, tables } = this.open()
-    const { memtables, cache, limits } = this
+    const { cache, limits, compactor } = this
+    const { memtables } = this.newest
     const carry = (entries: Iterable<Entry>) => {
       const group = wal.pendingGroup
-      wal.note(this.pending.carry(entries), 1)
+      wal.note(this.path.pending.carry(entries), 1)
       return group
     }
     return {
-      ...{ wal, manifest, files, memtables, tables, cache, limits, carry },
-      lastVersion: () => this.version
+      ...{ wal, manifest, files, memtables, tables, cache, limits, carry, compactor },
+      nowUs: () => this.clock.nowUs(),
+      lastVersion: () => this.path.version
     }
   }
 
   private open(): KvHost & { readonly tables: Tables } {
-    const { host, tables } = this
+    const { host } = this
+    const { tables } = this.newest
     if (host === null || tables === null)
       throw new VarveError('VARVE_CLOSED', 'Cannot use store: it is not open')
     return { ...host, tables }
   }
 
-  private find(stored: string): Entry | undefined {
-    const { tables } = this
-    if (tables === null) throw new VarveError('VARVE_CLOSED', 'Cannot read store: it is not open')
-    return this.memtables.get(stored) ?? findInSegments(tables.segments, stored)
-  }
-
   private checkCondition(stored: string, condition: Condition): void {
-    checkCondition(condition, this.clock.nowUs(), () => this.find(stored))
-  }
-
-  /** Refuses a write that cannot be kept. */
-  private ready(bytes: number): KvHost {
-    const { host, limits } = this
-    if (host === null) throw new VarveError('VARVE_CLOSED', 'Cannot write: the store is not open')
-    host.wal.admit(0)
-    checkRoom(bytes, this.pending.bytes, this.memtables.weight, limits)
-    return host
-  }
-
-  private write(entry: Entry, wal: KvWal): void {
-    this.pending.add(entry)
-    this.memtables.put(entry)
-    this.history.push(entry, wal.pendingGroup)
-  }
-
-  /** The group is read before the WAL is told: it may begin to write, and then collects the next one. */
-  private done(wal: KvWal, bytes: number, urgency: Urgency): number {
-    this.group = wal.pendingGroup
-    wal.note(bytes, urgency)
-    this.upkeep.written()
-    return this.group
+    checkCondition(condition, this.clock.nowUs(), () => this.newest.find(stored))
   }
 }
 

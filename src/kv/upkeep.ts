@@ -3,24 +3,34 @@
 //
 // Invariants: a flush that failed is tried again once a quarter more has come, not at every write.
 // Not here: how they move (maintenance.ts), which segments are joined (engine/compaction-plan.ts).
-import type { CompactionChoice } from '../engine/compaction-plan.ts'
-import { KV_KIND } from './host.ts'
-import { compactOnce, type FlushOutcome, flushMemtable, type Maintained } from './maintenance.ts'
+import {
+  type CompactionCounts,
+  type CompactionOutcome,
+  compactOnce,
+  counted,
+  NO_COMPACTIONS
+} from './compaction.ts'
+import { type Compactor, KV_KIND } from './host.ts'
+import { type FlushOutcome, flushMemtable, type Maintained } from './maintenance.ts'
 
 export interface UpkeepParts {
   /** What is worked on. @throws {VarveError} VARVE_CLOSED */
-  readonly maintained: () => Omit<Maintained, 'walFull'>
+  readonly maintained: () => Omit<Maintained, 'walFull'> & { readonly compactor: Compactor }
   /** Memory of the memtable now, and that at which it is flushed, bytes. */
   readonly weight: () => number
   readonly memtableBytesMax: number
+  /** Told when a flush made a segment: there may be something to join. */
+  readonly onSegment: () => void
   /** Told of a flush that failed. */
   readonly onError: (error: unknown) => void
 }
 
 export class Upkeep {
+  /** Compactions so far. */
+  compactions: CompactionCounts = NO_COMPACTIONS
   private readonly parts: UpkeepParts
   private flushing: Promise<FlushOutcome> | null = null
-  private compacting: Promise<CompactionChoice> | null = null
+  private compacting: Promise<CompactionOutcome> | null = null
   private flushWeight: number
   private full = Promise.withResolvers<void>()
 
@@ -31,15 +41,15 @@ export class Upkeep {
 
   /** @throws {VarveError} of the disk; nothing is lost then, and it may be tried again */
   flush(wanted: 'any' | 'segment'): Promise<FlushOutcome> {
-    this.flushing ??= flushMemtable(this.maintained(), wanted).finally(() => {
+    this.flushing ??= this.flushOnce(wanted).finally(() => {
       this.flushing = null
     })
     return this.flushing
   }
 
   /** @param nowUs  wall time; 0 where the clock is not known */
-  compact(budgetBytes: number, nowUs: number): Promise<CompactionChoice> {
-    this.compacting ??= compactOnce(this.maintained(), budgetBytes, nowUs).finally(() => {
+  compact(budgetBytes: number, nowUs: number): Promise<CompactionOutcome> {
+    this.compacting ??= this.compactOnce(budgetBytes, nowUs).finally(() => {
       this.compacting = null
     })
     return this.compacting
@@ -62,6 +72,18 @@ export class Upkeep {
       this.full = Promise.withResolvers()
     }
     if (kinds.includes(KV_KIND) && this.flushing === null) this.flushSoon('any')
+  }
+
+  private async flushOnce(wanted: 'any' | 'segment'): Promise<FlushOutcome> {
+    const outcome = await flushMemtable(this.maintained(), wanted)
+    if (outcome === 'segment') this.parts.onSegment()
+    return outcome
+  }
+
+  private async compactOnce(budgetBytes: number, nowUs: number): Promise<CompactionOutcome> {
+    const outcome = await compactOnce(this.parts.maintained(), budgetBytes, nowUs)
+    this.compactions = counted(this.compactions, outcome)
+    return outcome
   }
 
   private maintained(): Maintained {

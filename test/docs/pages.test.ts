@@ -12,7 +12,13 @@ import { layers, owners } from '../tidy/layers.ts'
 
 const root = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
-const pages = ['README.md', 'src/README.md', 'src/engine/FORMAT.md', 'deploy/raspberry-pi.md']
+const pages = [
+  'README.md',
+  'src/README.md',
+  'src/engine/FORMAT.md',
+  'src/embedded/README.md',
+  'deploy/raspberry-pi.md'
+]
 const facts = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 function read(page: string): string {

@@ -21,13 +21,13 @@ t.test('planCompaction() leaves few segments of unlike size alone, and says so',
 })
 
 t.test('planCompaction() joins a tier of like size and names what is older', async t => {
-  const { job, why } = planCompaction(live(MB, MB, MB, MB, 400 * MB), Number.POSITIVE_INFINITY)
-  t.same(job, { inputs: [100, 101, 102, 103], older: [104], costBytes: 4 * MB, gainBytes: 0 })
+  const { job, why } = planCompaction(live(MB, MB, MB, MB, MB, MB, 400 * MB), Number.POSITIVE_INFINITY)
+  t.same(job, { inputs: [100, 101, 102, 103, 104, 105], older: [106], costBytes: 6 * MB, gainBytes: 0 })
   t.match(why, 'tier')
 })
 
 t.test('planCompaction() waits for the wear budget, but not when reads would drown', async t => {
-  const waiting = planCompaction(live(MB, MB, MB, MB), MB)
+  const waiting = planCompaction(live(MB, MB, MB, MB, MB, MB), MB)
   t.equal(waiting.job, null)
   t.match(waiting.why, 'waits')
   const many = live(...Array.from({ length: 2 * COMPACTION_LIMITS.segmentsMax + 1 }, (_, i) => 2 ** (i + 10)))

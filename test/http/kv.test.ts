@@ -1,5 +1,6 @@
 // The key-value store, leases and queues over HTTP: what a client sends and what it is told.
 import t, { type Test } from 'tap'
+import { decodeCbor, encodeCbor } from '../../src/base/cbor.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { Random } from '../../src/base/random.ts'
 import { Auth } from '../../src/http/auth.ts'
@@ -7,11 +8,21 @@ import { kvRoutes } from '../../src/http/routes-kv.ts'
 import { leaseRoutes } from '../../src/http/routes-lease.ts'
 import { queueRoutes } from '../../src/http/routes-queue.ts'
 import { HttpServer } from '../../src/http/server.ts'
+import { Entry } from '../../src/kv/entry.ts'
+import type { ForeignNamespace } from '../../src/kv/foreign.ts'
 import { Leases } from '../../src/kv/lease.ts'
 import { Queues } from '../../src/kv/queue.ts'
 import { KvStore } from '../../src/kv/store.ts'
 import { HandClock } from '../kit/hand-clock.ts'
 import { Medium, openOn } from '../kv/sim-host.ts'
+
+/** A namespace that somebody else keeps. */
+const shown: ForeignNamespace = {
+  get: async key => (key === 'a' ? new Entry('shown\0a', 7, 0, Buffer.from('1')) : undefined),
+  async *scan() {
+    yield new Entry('shown\0a', 7, 0, Buffer.from('1'))
+  }
+}
 
 /** A server over a store in memory; `ask` gives status, headers and body. */
 async function served(t: Test) {
@@ -29,7 +40,7 @@ async function served(t: Test) {
     clock: systemClock,
     auth: new Auth([]),
     routes: [
-      ...kvRoutes({ store, clock, synced }),
+      ...kvRoutes({ store, clock, synced, foreign: new Map([['shown', shown]]) }),
       ...leaseRoutes({ leases: new Leases(store, clock), synced }),
       ...queueRoutes({ queues: new Queues(store, clock), synced })
     ]
@@ -235,4 +246,62 @@ t.test('queues send, receive, give back and acknowledge', async t => {
   t.same((await ask('GET', '/queues')).body, { queues: [] })
   t.equal((await ask('POST', '/queues/jobs/steal')).status, 404)
   t.equal((await ask('POST', '/queues/jobs/ack')).status, 400)
+})
+
+t.test('PATCH changes a JSON or CBOR value in part, on a condition, and keeps its expiry', async t => {
+  const { ask, store, clock } = await served(t)
+  const patch = (body: unknown, headers = {}) =>
+    ask('PATCH', '/kv/app/doc', JSON.stringify(body), {
+      'content-type': 'application/merge-patch+json',
+      ...headers
+    })
+  const made = await patch({ a: 'b', c: { d: 'e', f: 'g' } })
+  t.same(
+    [made.status, made.body],
+    [200, { a: 'b', c: { d: 'e', f: 'g' } }],
+    'an absent one is an empty object'
+  )
+  const changed = await patch({ a: 'z', c: { f: null } }, { 'if-match': made.headers.get('etag')! })
+  t.same(changed.body, { a: 'z', c: { d: 'e' } })
+  t.equal((await patch({ a: 1 }, { 'if-match': made.headers.get('etag')! })).status, 412)
+  t.equal(Buffer.from(store.get('app', 'doc')!.value).toString(), '{"a":"z","c":{"d":"e"}}')
+  const expiresUs = clock.nowUs() + 5_000_000
+  store.put('app', 'doc', Buffer.from('{}'), { expiresUs })
+  await patch({ a: 1 })
+  t.equal(store.get('app', 'doc')!.expiresUs, expiresUs)
+  store.put('app', 'bin', encodeCbor({ n: 1, keep: new Uint8Array([1]) }))
+  const cbor = await ask('PATCH', '/kv/app/bin', encodeCbor({ n: 2 }), { 'content-type': 'application/cbor' })
+  t.equal(cbor.status, 200)
+  t.same(decodeCbor(store.get('app', 'bin')!.value), { n: 2, keep: Buffer.from([1]) })
+  t.equal((await ask('PATCH', '/kv/app/bin', '{}', { 'content-type': 'application/json' })).status, 422)
+  t.equal((await ask('PATCH', '/kv/app/doc', '{"a"', { 'content-type': 'application/json' })).status, 422)
+  t.equal((await ask('PATCH', '/kv/app/doc', 'x', { 'content-type': 'text/plain' })).status, 415)
+  const deep = `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`
+  t.equal((await ask('PATCH', '/kv/app/doc', deep, { 'content-type': 'application/json' })).status, 422)
+})
+
+t.test('a namespace that others keep is read like any other and never written', async t => {
+  const { ask } = await served(t)
+  const one = await ask('GET', '/kv/shown/a')
+  t.same([one.status, one.body, one.headers.get('etag')], [200, '1', '"7"'])
+  t.equal((await ask('GET', '/kv/shown/b')).status, 404)
+  t.match((await ask('GET', '/kv/shown')).body, {
+    entries: [{ key: 'a', value: '1', version: 7 }],
+    cursor: null
+  })
+  t.equal((await ask('PUT', '/kv/shown/a', 'x')).status, 403)
+  t.equal((await ask('DELETE', '/kv/shown/a')).status, 403)
+  const body = JSON.stringify({ writes: [{ op: 'put', ns: 'shown', key: 'a', value: '1' }] })
+  t.equal((await ask('POST', '/kv', body)).status, 403)
+  t.equal((await ask('GET', '/kv/shown?watch')).status, 400)
+  t.match((await ask('GET', '/kv')).body, { version: 16777216 }, 'statistics')
+})
+
+t.test('keys of 1 KiB and values of 16 MiB are taken, longer ones are refused', async t => {
+  const { ask } = await served(t)
+  const value = Buffer.alloc(16 * 2 ** 20, 'v')
+  t.equal((await ask('PUT', `/kv/app/${'k'.repeat(1024)}`, value)).status, 201)
+  t.equal((await ask('GET', `/kv/app/${'k'.repeat(1024)}`)).body.length, value.length)
+  t.equal((await ask('PUT', `/kv/app/${'k'.repeat(1025)}`, 'v')).status, 400)
+  t.equal((await ask('PUT', '/kv/app/k', Buffer.alloc(value.length + 1))).status, 413)
 })

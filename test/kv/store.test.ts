@@ -129,12 +129,35 @@ t.test('an entry is there until its expiry to the microsecond, in memory and in 
   for (const where of ['memtable', 'segment']) {
     clock.setWall(expiresUs - 1)
     t.same([text('n', 'k'), keys('n')], ['v', ['k']], where)
+    if (where === 'memtable') await store.flush('segment')
     clock.setWall(expiresUs)
     t.same([text('n', 'k'), keys('n')], [undefined, []], where)
-    await store.flush('segment')
   }
   t.throws(() => store.put('n', 'k', bytes('v'), { expiresUs: -1 }), { code: 'VARVE_EXPIRY' })
   t.throws(() => store.put('n', 'k', bytes('v'), { expiresUs: 1.5 }), { code: 'VARVE_EXPIRY' })
+})
+
+t.test('a flush lets tombstones and expired entries go where no segment can hold their keys', async t => {
+  const { store, clock, keys } = await opened({ carryBytesMax: 1000 })
+  const expiresUs = clock.nowUs() + 1000
+  for (const wanted of ['any', 'segment'] as const) {
+    store.put('n', 'short', bytes('v'), { expiresUs })
+    store.put('n', 'gone', bytes('v'))
+    store.delete('n', 'gone')
+    clock.setWall(expiresUs)
+    t.equal(await store.flush(wanted), wanted === 'any' ? 'empty' : 'segment')
+    const { entries, tombstones, segments } = store.statistics()
+    t.same([entries, tombstones, segments, keys('n')], [0, 0, 0, []], wanted)
+    clock.setWall(expiresUs - 500)
+  }
+  store.put('n', 'old', bytes('v'))
+  store.put('n', 'older', bytes('v'))
+  await store.flush('segment')
+  store.delete('n', 'old')
+  store.put('n', 'older', bytes('w'), { expiresUs })
+  clock.setWall(expiresUs)
+  t.equal(await store.flush('segment'), 'segment')
+  t.same([store.statistics().tombstones, keys('n')], [2, []], 'what a segment may hold stays hidden')
 })
 
 t.test('store.scan() goes both ways by prefix, range, limit and cursor', async t => {

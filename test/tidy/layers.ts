@@ -26,10 +26,11 @@ export const layers: Readonly<Record<string, string>> = {
   config: 'base schedule',
   promql: 'base',
   influxql: 'base',
+  embedded: 'base disk engine kv',
   daemon: everything,
   cli: 'base disk engine series config daemon',
   'main.ts': 'cli',
-  'index.ts': `${everything} daemon`
+  'index.ts': 'base kv embedded'
 }
 
 /** Package, built-in module or global → paths below src, or their beginnings, that may use it. */

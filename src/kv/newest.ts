@@ -1,0 +1,44 @@
+// The newest entry of every key: memtables, hot entries, then segments. Newest wins; tombstones and expired entries are
+// found like any other, since whoever asks has to know of them.
+//
+// Invariant: a write is told of here in the same turn in which it is made, so that nothing older is found after it.
+// Not here: views of a moment (view.ts), what a write has to meet (admission.ts).
+import { VarveError } from '../base/errors.ts'
+import type { Entry } from './entry.ts'
+import { HotEntries } from './hot-entries.ts'
+import { Memtables } from './memtables.ts'
+import type { Tables } from './tables.ts'
+import { findInSegments } from './view.ts'
+
+export class Newest {
+  readonly memtables = new Memtables()
+  readonly hot: HotEntries
+  /** Null while the store is not open. */
+  tables: Tables | null = null
+
+  constructor(hotBytesMax: number) {
+    this.hot = new HotEntries(hotBytesMax)
+  }
+
+  /** @throws {VarveError} VARVE_CLOSED, VARVE_CORRUPTION */
+  find(stored: string): Entry | undefined {
+    const { tables } = this
+    if (tables === null) throw new VarveError('VARVE_CLOSED', 'Cannot read store: it is not open')
+    const known = this.hot.get(stored) ?? this.memtables.get(stored)
+    if (known !== undefined) return known
+    const found = findInSegments(tables.segments, stored)
+    if (found !== undefined) this.hot.put(found)
+    return found
+  }
+
+  written(entry: Entry): void {
+    this.memtables.put(entry)
+    this.hot.forget(entry.stored)
+  }
+
+  close(): void {
+    this.hot.clear()
+    this.tables?.close()
+    this.tables = null
+  }
+}

@@ -1,0 +1,61 @@
+// What each write goes through: room is asked for, the version is given, memory changes, and the WAL is told which
+// group will hold it.
+//
+// Invariants: nothing is changed before room() has agreed; versions of one store only grow; the group is read before
+// the WAL is told, which may begin to write and then collects the next one.
+// Not here: conditions and sizes (admission.ts), when entries move to segments (upkeep.ts).
+import { VarveError } from '../base/errors.ts'
+import { checkRoom } from './admission.ts'
+import { Entry } from './entry.ts'
+import type { History } from './history.ts'
+import type { KvWal, Urgency } from './host.ts'
+import type { Newest } from './newest.ts'
+import type { KvLimits } from './options.ts'
+import { Outgoing } from './outgoing.ts'
+
+export interface WritePathParts {
+  readonly limits: KvLimits
+  readonly newest: Newest
+  readonly history: History
+  /** A write was taken. */
+  readonly onWritten: () => void
+}
+
+export class WritePath {
+  readonly pending = new Outgoing()
+  /** Null while the store is not open. */
+  wal: KvWal | null = null
+  /** The version of the newest write, and the group that holds it. */
+  version = 0
+  group = 0
+  private readonly parts: WritePathParts
+
+  constructor(parts: WritePathParts) {
+    this.parts = parts
+  }
+
+  /** Whether so many bytes can be kept. @throws {VarveError} VARVE_CLOSED, VARVE_BUSY, VARVE_MEMORY, and of the WAL */
+  room(bytes: number): void {
+    const { wal, parts } = this
+    if (wal === null) throw new VarveError('VARVE_CLOSED', 'Cannot write: the store is not open')
+    wal.admit(0)
+    checkRoom(bytes, this.pending.bytes, parts.newest.memtables.weight, parts.limits)
+  }
+
+  /** @param value  copied; null: a tombstone */
+  write(stored: string, value: Uint8Array | null, expiresUs: number): void {
+    const entry = new Entry(stored, ++this.version, expiresUs, value === null ? null : new Uint8Array(value))
+    this.pending.add(entry)
+    this.parts.newest.written(entry)
+    this.parts.history.push(entry, this.wal!.pendingGroup)
+  }
+
+  /** All of a write or a batch is made. @returns its group */
+  done(bytes: number, urgency: Urgency): number {
+    const wal = this.wal!
+    this.group = wal.pendingGroup
+    wal.note(bytes, urgency)
+    this.parts.onWritten()
+    return this.group
+  }
+}
