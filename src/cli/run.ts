@@ -7,6 +7,8 @@ import { readArgs } from './args.ts'
 import type { Command, Io } from './command.ts'
 import { checkCommand } from './commands/check.ts'
 import { configCommand } from './commands/config.ts'
+import { exportCommand } from './commands/export.ts'
+import { importCommand } from './commands/import.ts'
 import { queryCommand } from './commands/query.ts'
 import { serveCommand } from './commands/serve.ts'
 import { versionCommand } from './commands/version.ts'
@@ -18,6 +20,8 @@ import { printCommandHelp, printProgramHelp } from './help.ts'
 export const COMMANDS: readonly Command[] = [
   serveCommand,
   queryCommand,
+  exportCommand,
+  importCommand,
   wearCommand,
   checkCommand,
   configCommand,

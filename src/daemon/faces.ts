@@ -14,6 +14,7 @@ import type { Auth } from '../http/auth.ts'
 import type { Route } from '../http/exchange.ts'
 import { DatabaseNames, influxQueryRoute } from '../http/influx-query.ts'
 import { type AdminSource, adminRoutes } from '../http/routes-admin.ts'
+import { importRoute } from '../http/routes-import.ts'
 import { kvRoutes } from '../http/routes-kv.ts'
 import { leaseRoutes } from '../http/routes-lease.ts'
 import { prometheusRoutes } from '../http/routes-prometheus.ts'
@@ -117,6 +118,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
       remoteWriteRoute(parts.remote, http.bodyMax),
       remoteReadRoute(parts.workers),
+      importRoute(parts.imports, http.inflatedMax),
       influxQueryRoute(parts.workers, parts.clock, databases),
       ...entryRoutes(parts),
       ...adminRoutes(adminSource(parts, needs))

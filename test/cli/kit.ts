@@ -46,6 +46,8 @@ export async function runWith(
     pid: 4711,
     columns: more.columns === undefined ? 80 : more.columns,
     errIsTerminal: false,
+    pause: async () => {},
+    input: async function* () {},
     nowMs: () => Date.UTC(2026, 0, 2, 12),
     onSignal(listener) {
       more.during?.({ signal: listener, aborted })
