@@ -45,7 +45,7 @@ export class CsvCells {
       from = bytes.length
       this.isQuoted = false
     }
-    this.held = bytes.slice(from)
+    this.held = new Uint8Array(bytes.subarray(from))
     this.searched = this.held.length
   }
 

@@ -11,7 +11,7 @@
 // `value`); a column of another name is a label. So what /v1/range answers as CSV can be read.
 // Invariant: what CsvWriter writes CsvReader reads as the same rows, bit for bit.
 import { reason } from '../base/errors.ts'
-import { type Labels, makeLabels } from '../series/label.ts'
+import { makeLabels } from '../series/label.ts'
 import type { Value } from '../series/sample.ts'
 import { CsvCells } from './csv-cells.ts'
 import { isTime } from './ndjson.ts'
@@ -22,7 +22,9 @@ import {
   numberText,
   type RowReader,
   type RowSink,
-  type TransferRow
+  SampleGather,
+  type TransferRow,
+  type TransferSample
 } from './row.ts'
 
 const LABEL = 'label.'
@@ -77,16 +79,13 @@ interface Columns {
 export class CsvReader implements RowReader {
   private readonly cells: CsvCells
   private readonly sink: RowSink
+  private readonly gather: SampleGather
   private columns: Columns | null = null
-  /** The row whose samples are read, by what they share. */
-  private key = ''
-  private row: { timeUs: number; name: string; labels: Labels; fields: string[]; values: Value[] } | null =
-    null
-  private rowLine = 0
   private isUseless = false
 
   constructor(sink: RowSink) {
     this.sink = sink
+    this.gather = new SampleGather(sink)
     this.cells = new CsvCells(
       (cells, line) => this.line(cells, line),
       (line, why) => sink.refuse({ line, reason: why })
@@ -99,48 +98,42 @@ export class CsvReader implements RowReader {
 
   end(): void {
     this.cells.end()
-    this.give()
+    this.gather.give()
   }
 
   private line(cells: readonly string[], line: number): void {
     if (this.isUseless) return
+    let sample: TransferSample
     try {
-      if (this.columns === null) this.columns = columnsOf(cells)
-      else this.sample(cells, line, this.columns)
+      if (this.columns === null) {
+        this.columns = columnsOf(cells)
+        return
+      }
+      sample = sampleOf(cells, this.columns)
     } catch (error) {
       // Without a head nothing of the file can be read.
       this.isUseless = this.columns === null
       this.sink.refuse({ line, reason: reason(error) })
+      return
     }
+    this.gather.add(sample, line)
   }
+}
 
-  private sample(cells: readonly string[], line: number, columns: Columns): void {
-    if (cells.length !== columns.width) {
-      throw new Error(`it has ${cells.length} cells, the head ${columns.width}`)
-    }
-    const at = (column: number, otherwise: string) => (column < 0 ? otherwise : cells[column]!)
-    const timeUs = timeOf(cells[columns.time]!, columns.unitUs)
-    const field = at(columns.field, 'value')
-    if (field === '') throw new Error('its field has no name')
-    const value =
-      columns.kind < 0
-        ? guessed(cells[columns.value]!)
-        : readValue(cells[columns.value]!, cells[columns.kind]!)
-    const pairs = columns.labels.map(([column, name]) => [name, cells[column]!] as const)
-    const key = JSON.stringify([timeUs, at(columns.name, ''), pairs])
-    if (this.row === null || key !== this.key || this.row.fields.includes(field)) {
-      this.give()
-      this.row = { timeUs, name: at(columns.name, ''), labels: makeLabels(pairs), fields: [], values: [] }
-      this.key = key
-      this.rowLine = line
-    }
-    this.row.fields.push(field)
-    this.row.values.push(value)
+function sampleOf(cells: readonly string[], columns: Columns): TransferSample {
+  if (cells.length !== columns.width) {
+    throw new Error(`it has ${cells.length} cells, the head ${columns.width}`)
   }
-
-  private give(): void {
-    if (this.row !== null) this.sink.row(this.row, this.rowLine)
-    this.row = null
+  const at = (column: number, otherwise: string) => (column < 0 ? otherwise : cells[column]!)
+  const text = cells[columns.value]!
+  const field = at(columns.field, 'value')
+  if (field === '') throw new Error('its field has no name')
+  return {
+    timeUs: timeOf(cells[columns.time]!, columns.unitUs),
+    name: at(columns.name, ''),
+    labels: makeLabels(columns.labels.map(([column, name]) => [name, cells[column]!] as const)),
+    field,
+    value: columns.kind < 0 ? guessed(text) : readValue(text, cells[columns.kind]!)
   }
 }
 

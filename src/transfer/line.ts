@@ -187,14 +187,16 @@ class Collector implements Appender {
       this.sink.refuse({ line, reason: why })
       return
     }
+    let values: Value[]
     try {
-      const values = fields.map((_, i) => {
+      values = fields.map((_, i) => {
         if (kinds[i] === KIND.number) return this.slots[i]!
         return kinds[i] === KIND.boolean ? this.slots[i] === 1 : readValue(this.texts[i]!)
       })
-      this.sink.row({ timeUs: this.timeUs, name, labels, fields, values }, line)
     } catch (error) {
       this.sink.refuse({ line, reason: (error as Error).message })
+      return
     }
+    this.sink.row({ timeUs: this.timeUs, name, labels, fields, values }, line)
   }
 }

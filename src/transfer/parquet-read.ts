@@ -6,10 +6,10 @@
 // Invariant: memory holds one row group.
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet'
 import { reason, VarveError } from '../base/errors.ts'
-import { type Labels, makeLabels } from '../series/label.ts'
+import { makeLabels } from '../series/label.ts'
 import type { Value } from '../series/sample.ts'
 import { isTime } from './ndjson.ts'
-import type { RowSink } from './row.ts'
+import { type RowSink, SampleGather, type TransferSample } from './row.ts'
 
 /** A file that is read in pieces. */
 export type ParquetSource = AsyncBuffer
@@ -17,8 +17,11 @@ export type ParquetSource = AsyncBuffer
 const VALUES = ['value', 'number', 'boolean', 'string', 'bytes']
 const NOT_LABELS = ['time', 'time_us', 'name', 'field', 'kind', ...VALUES]
 
-/** Timestamps as whole microseconds. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Text with every character, timestamps as whole microseconds. */
 const parsers = {
+  stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes),
   timestampFromMilliseconds: (ms: bigint) => Number(ms) * 1000,
   timestampFromMicroseconds: (us: bigint) => Number(us),
   timestampFromNanoseconds: (ns: bigint) => Number(ns / 1000n)
@@ -48,7 +51,7 @@ export async function readParquet(
     throw new VarveError('VARVE_TRANSFER_FILE', `Cannot read Parquet: ${reason(cause)}`, { cause })
   }
   const columns = columnsOf(metadata)
-  const gather = new Gather(sink)
+  const gather = new SampleGather(sink)
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
@@ -70,7 +73,17 @@ export async function readParquet(
     } catch (cause) {
       throw new VarveError('VARVE_TRANSFER_FILE', `Cannot read Parquet: ${reason(cause)}`, { cause })
     }
-    for (let i = 0; i < rows.length; i++) gather.sample(rows[i]!, rowStart + i + 1, columns)
+    for (let i = 0; i < rows.length; i++) {
+      const line = rowStart + i + 1
+      let sample: TransferSample
+      try {
+        sample = sampleOf(rows[i]!, columns)
+      } catch (error) {
+        sink.refuse({ line, reason: reason(error) })
+        continue
+      }
+      gather.add(sample, line)
+    }
     rowStart = rowEnd
     await turn()
   }
@@ -92,44 +105,18 @@ function columnsOf({ schema }: FileMetaData): Columns {
   return { time, name: names.indexOf('name'), field: names.indexOf('field'), values, labels }
 }
 
-/** Puts samples that follow each other and share group and time together as rows. */
-class Gather {
-  private readonly sink: RowSink
-  private key = ''
-  private row: { timeUs: number; name: string; labels: Labels; fields: string[]; values: Value[] } | null =
-    null
-  private line = 0
-
-  constructor(sink: RowSink) {
-    this.sink = sink
-  }
-
-  sample(cells: readonly unknown[], line: number, columns: Columns): void {
-    try {
-      const timeUs = Number(cells[columns.time])
-      if (!isTime(timeUs)) throw new Error('its time is none of a sample')
-      const name = textOf(columns.name < 0 ? '' : cells[columns.name], 'name')
-      const field = textOf(columns.field < 0 ? 'value' : cells[columns.field], 'field')
-      if (field === '') throw new Error('its field has no name')
-      const pairs = columns.labels.map(([i, label]) => [label, textOf(cells[i] ?? '', label)] as const)
-      const value = readValue(columns.values.map(i => cells[i]))
-      const key = JSON.stringify([timeUs, name, pairs])
-      if (this.row === null || key !== this.key || this.row.fields.includes(field)) {
-        this.give()
-        this.row = { timeUs, name, labels: makeLabels(pairs), fields: [], values: [] }
-        this.key = key
-        this.line = line
-      }
-      this.row.fields.push(field)
-      this.row.values.push(value)
-    } catch (error) {
-      this.sink.refuse({ line, reason: reason(error) })
-    }
-  }
-
-  give(): void {
-    if (this.row !== null) this.sink.row(this.row, this.line)
-    this.row = null
+function sampleOf(cells: readonly unknown[], columns: Columns): TransferSample {
+  const timeUs = Number(cells[columns.time])
+  if (!isTime(timeUs)) throw new Error('its time is none of a sample')
+  const field = textOf(columns.field < 0 ? 'value' : cells[columns.field], 'field')
+  if (field === '') throw new Error('its field has no name')
+  const pairs = columns.labels.map(([i, label]) => [label, textOf(cells[i] ?? '', label)] as const)
+  return {
+    timeUs,
+    name: textOf(columns.name < 0 ? '' : cells[columns.name], 'name'),
+    labels: makeLabels(pairs),
+    field,
+    value: readValue(columns.values.map(i => cells[i]))
   }
 }
 

@@ -25,10 +25,51 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** Where a reader puts what it finds. */
+/** Where a reader puts what it finds; what it throws, the reader lets through. */
 export interface RowSink {
   row(row: TransferRow, line: number): void
   refuse(refusal: Refusal): void
+}
+
+/** One sample of a row, as forms have them that hold a line a sample. */
+export interface TransferSample {
+  readonly timeUs: number
+  readonly name: string
+  /** Made by makeLabels(). */
+  readonly labels: Labels
+  readonly field: string
+  readonly value: Value
+}
+
+/** Puts samples that follow each other and share group and time together as rows. */
+export class SampleGather {
+  private readonly sink: RowSink
+  private key = ''
+  private row: { timeUs: number; name: string; labels: Labels; fields: string[]; values: Value[] } | null =
+    null
+  private line = 0
+
+  constructor(sink: RowSink) {
+    this.sink = sink
+  }
+
+  add({ timeUs, name, labels, field, value }: TransferSample, line: number): void {
+    const key = JSON.stringify([timeUs, name, labels])
+    if (this.row === null || key !== this.key || this.row.fields.includes(field)) {
+      this.give()
+      this.row = { timeUs, name, labels, fields: [], values: [] }
+      this.key = key
+      this.line = line
+    }
+    this.row.fields.push(field)
+    this.row.values.push(value)
+  }
+
+  /** The samples ended: the row that they were gathered in is whole. */
+  give(): void {
+    if (this.row !== null) this.sink.row(this.row, this.line)
+    this.row = null
+  }
 }
 
 /** Reads a file of rows piece by piece. */

@@ -42,7 +42,7 @@ export class TextLines {
       return
     }
     // The piece may be used again by whoever gave it.
-    this.held.push(bytes.slice())
+    this.held.push(new Uint8Array(bytes))
     this.heldBytes += bytes.length
   }
 
