@@ -11,6 +11,7 @@ import { exportCommand } from './commands/export.ts'
 import { importCommand } from './commands/import.ts'
 import { queryCommand } from './commands/query.ts'
 import { serveCommand } from './commands/serve.ts'
+import { tailCommand } from './commands/tail.ts'
 import { versionCommand } from './commands/version.ts'
 import { wearCommand } from './commands/wear.ts'
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -20,6 +21,7 @@ import { printCommandHelp, printProgramHelp } from './help.ts'
 export const COMMANDS: readonly Command[] = [
   serveCommand,
   queryCommand,
+  tailCommand,
   exportCommand,
   importCommand,
   wearCommand,

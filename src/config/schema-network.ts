@@ -264,6 +264,14 @@ export const http = {
     what: 'Connections at the same time; further ones are closed at once.',
     why: 'Bounds memory and file descriptors.'
   }),
+  tailClientsMax: count({
+    key: 'http.tail_clients_max',
+    default: 16,
+    min: 0,
+    max: 1000,
+    what: 'Clients that may follow /v1/tail at the same time; one more is answered 503. 0: nobody.',
+    why: 'Each holds up to 1 MiB and costs time for every row that it follows.'
+  }),
   requestTimeout: duration({
     key: 'http.request_timeout',
     default: '60s',

@@ -41,6 +41,7 @@ import { httpTokens, mqttAuth } from './secrets.ts'
 import { SegmentPins } from './segment-pins.ts'
 import { SmallNotes, WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage, seriesStorage } from './storage.ts'
+import { Tail } from './tail.ts'
 import { type Ground, openGuard, openJobs, openMaintenance } from './upkeep.ts'
 import { savedOrdinal, WearLedger } from './wear-ledger.ts'
 import { recoverLedger, segmentFiles, WearSteer } from './wear-steer.ts'
@@ -199,6 +200,7 @@ class Daemon implements Ground {
       workers,
       broker,
       ...ingest,
+      tail: this.openTail(storage),
       jobs,
       guard,
       http,
@@ -213,7 +215,11 @@ class Daemon implements Ground {
       auth: this.auth,
       isReady: () => this.isAlive
     })
-    this.stops.push(() => server.close())
+    // The tail's streams have no end, and the server would wait for them.
+    this.stops.push(
+      () => server.close(),
+      () => parts.tail.close()
+    )
     jobs.start()
     guard.start()
     await this.announce(broker, server)
@@ -377,6 +383,11 @@ class Daemon implements Ground {
       this.hooks.status('the store refuses writes')
       this.clock.after(FAILED_MS, () => this.failed.reject(error))
     })
+  }
+
+  private openTail({ series, engine }: Storage): Tail {
+    const clientsMax = () => this.config.http.tailClientsMax
+    return new Tail({ series, wal: engine.wal, clock: this.clock, clientsMax })
   }
 
   private async announce(broker: Broker, server: HttpServer): Promise<void> {

@@ -22,6 +22,7 @@ import { queryRoutes } from '../http/routes-query.ts'
 import { queueRoutes } from '../http/routes-queue.ts'
 import { remoteReadRoute } from '../http/routes-remote-read.ts'
 import { remoteWriteRoute } from '../http/routes-remote-write.ts'
+import { tailRoute } from '../http/routes-tail.ts'
 import { writeRoutes } from '../http/routes-write.ts'
 import { HttpServer } from '../http/server.ts'
 import type { DeadLetter } from '../ingest/dead-letter.ts'
@@ -119,6 +120,7 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       remoteWriteRoute(parts.remote, http.bodyMax),
       remoteReadRoute(parts.workers),
       importRoute(parts.imports, http.inflatedMax),
+      tailRoute(parts.tail),
       influxQueryRoute(parts.workers, parts.clock, databases),
       ...entryRoutes(parts),
       ...adminRoutes(adminSource(parts, needs))

@@ -11,6 +11,7 @@ import type { LineProtocolSink, PrometheusSink } from './http-sinks.ts'
 import type { RowImportSink } from './import-sink.ts'
 import type { MessageSink } from './ingest-sink.ts'
 import type { Storage } from './storage.ts'
+import type { Tail } from './tail.ts'
 import type { WearLedger } from './wear-ledger.ts'
 import type { WearSteer } from './wear-steer.ts'
 import type { Workers } from './workers.ts'
@@ -44,6 +45,7 @@ export interface Parts {
   readonly lines: LineProtocolSink
   readonly remote: PrometheusSink
   readonly imports: RowImportSink
+  readonly tail: Tail
   readonly deadLetters: DeadLetters
   readonly jobs: Jobs
   readonly guard: DiskGuard

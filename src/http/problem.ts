@@ -71,6 +71,7 @@ const STATUS: Readonly<Record<string, number>> = {
   VARVE_QUEUE_TOKEN: 409,
   VARVE_QUEUE_FULL: 503,
   VARVE_BUSY: 503,
+  VARVE_TAIL_CLIENTS: 503,
   VARVE_DISK_FULL: 507
 }
 

@@ -7,6 +7,7 @@
 //   range     from, to, order, step; with step: fn, by, tier (auto, raw or the name of a rollup tier),
 //             explain (1: say what was read instead of the answer)
 //   history   from, to, order; topic is needed
+//   tail      match, topic
 //   export    match, topic, from, to, limit, after (the place of the last row: a JSON object)
 //
 // from and to are both part of the span; without them it has no end. limit counts rows: of each series for
@@ -48,12 +49,13 @@ export class ParameterError extends VarveError {
 }
 
 const COMMON = ['match', 'match[]', 'topic', 'format', 'time', 'limit']
-const KNOWN: Readonly<Record<QueryKind | 'export', readonly string[]>> = {
+const KNOWN: Readonly<Record<QueryKind | 'export' | 'tail', readonly string[]>> = {
   series: COMMON,
   last: [...COMMON, 'to'],
   range: [...COMMON, 'from', 'to', 'order', 'step', 'fn', 'by', 'tier', 'explain'],
   history: [...COMMON, 'from', 'to', 'order'],
-  export: ['match', 'match[]', 'topic', 'from', 'to', 'limit', 'after']
+  export: ['match', 'match[]', 'topic', 'from', 'to', 'limit', 'after'],
+  tail: ['match', 'match[]', 'topic']
 }
 /** Rows of an export's answer where none are asked for: a client that wants more asks on. */
 const EXPORT_ROWS = 100_000
@@ -94,6 +96,12 @@ export function readExport(given: Parameters, nowUs: number): ExportRequest {
   }
 }
 
+/** Which series are followed. @throws {ParameterError} naming the parameter that is unknown or wrong */
+export function readTail(given: Parameters): Selection {
+  onlyKnown('tail', given)
+  return selection(given)
+}
+
 function placeOf(text: string): ExportPlace {
   return reading('after', () => {
     let place: { name?: unknown; labels?: unknown; time_us?: unknown } | null
@@ -112,7 +120,7 @@ function placeOf(text: string): ExportPlace {
   })
 }
 
-function onlyKnown(kind: QueryKind | 'export', given: Parameters): void {
+function onlyKnown(kind: keyof typeof KNOWN, given: Parameters): void {
   for (const name of given.keys()) {
     if (KNOWN[kind].includes(name)) continue
     throw new ParameterError(
