@@ -75,7 +75,7 @@ export const mqtt = {
         default: ['#'],
         itemsMax: 1000,
         itemMax: 1024,
-        what: 'Topic filters that the user may publish to.',
+        what: 'Topic filters that the user may publish to. "#" does not cover topics that begin with "$": "$kv/#" and "$varve/#" are named.',
         why: 'One device that is taken over should not speak for the others.'
       }),
       subscribe: texts({
@@ -83,7 +83,7 @@ export const mqtt = {
         default: ['#'],
         itemsMax: 1000,
         itemMax: 1024,
-        what: 'Topic filters that the user may subscribe to.',
+        what: 'Topic filters that the user may subscribe to. "#" does not cover "$kv/#" and "$varve/reply/%c".',
         why: 'One device that is taken over should not hear the others.'
       })
     },

@@ -3,12 +3,12 @@
 //
 // Not here: what they lead to (compose.ts), what they say of the daemon (status.ts, metrics.ts).
 import { readFileSync } from 'node:fs'
-import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import { versionText } from '../base/version.ts'
 import type { ListenOptions } from '../broker/listeners.ts'
 import { Broker } from '../broker/server.ts'
+import type { TopicService } from '../broker/service.ts'
 import type { Config } from '../config/schema.ts'
 import type { Auth } from '../http/auth.ts'
 import type { Route } from '../http/exchange.ts'
@@ -38,15 +38,15 @@ import type { RunFacts } from './run-file.ts'
 import { mqttAuth } from './secrets.ts'
 import { flushBody, healthOf, jobBody, statusOf, wearBody } from './status.ts'
 import type { Storage } from './storage.ts'
+import type { Ground } from './upkeep.ts'
 
 /** @throws {VarveError} VARVE_LISTEN when a port cannot be had */
 export async function openBroker(
-  config: Config,
+  { config, clock, log }: Ground,
   { kv }: Storage,
   gate: Gate,
   messages: MessageSink,
-  clock: Clock,
-  log: Log
+  services: (broker: Broker) => readonly TopicService[]
 ): Promise<Broker> {
   const { mqtt } = config
   return Broker.open({
@@ -59,6 +59,7 @@ export async function openBroker(
     limits: policy.brokerLimitsOf(config),
     sysMs: mqtt.sysInterval,
     version: versionText(),
+    services,
     log: {
       info: (fields, message) => log.info(message, { ...fields }),
       warn: (fields, message) => log.warn(message, { ...fields })

@@ -33,6 +33,10 @@ const LIST = { usual: 100, max: 1000 } as const
 const BODY_BYTES_MAX = 32 * 2 ** 20
 /** Namespaces of the daemon's own. */
 const RESERVED = /^(\$|mqtt\.|ingest\.)/
+/** Whether nobody may write to a namespace but the daemon. */
+export function isReserved(ns: string): boolean {
+  return RESERVED.test(ns)
+}
 const EVERY_MS = 15_000
 
 export function kvRoutes(source: KvSource): Route[] {
@@ -60,7 +64,7 @@ function writablePlace(exchange: Exchange): { ns: string; key: string } {
 }
 
 function checkWritable(ns: string): void {
-  if (RESERVED.test(ns)) {
+  if (isReserved(ns)) {
     throw new VarveError('VARVE_KV_RESERVED', `Cannot write to namespace ${ns}: it is the daemon's own`)
   }
 }
