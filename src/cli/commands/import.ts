@@ -16,12 +16,13 @@ export const importCommand: Command = {
   summary: 'reads samples from CSV, NDJSON, line protocol or Parquet',
   about: [
     'Send the samples of a file to a running daemon, batch after batch, each acknowledged when it is on the medium.',
-    'Lines that are no samples are told with their number, and the others are stored. After an interruption the same',
-    'line with --resume goes on behind the rows that FILE.import.json says the daemon has, once their checksum is',
-    'right. Importing a file twice changes nothing: equal series and time are the same sample. FILE - is standard input.',
+    'Lines that are no samples are told with their number, and the others are stored. After an interruption the',
+    'same line with --resume goes on behind the rows that FILE.import.json says the daemon has, once their checksum',
+    'is right. Importing a file twice changes nothing: equal series and time are the same sample. FILE - is',
+    'standard input.',
     '',
-    'csv needs a column time_us (or time_ms, time_s, time) and value; name, field and kind may be there, every other',
-    'column is a label. parquet likewise, with time. What `varve export` writes is read back bit for bit.'
+    'csv needs a column time_us (or time_ms, time_s, time) and value; name, field and kind may be there, every',
+    'other column is a label. parquet likewise, with time. What `varve export` writes is read back bit for bit.'
   ].join('\n'),
   options: [
     { flags: '--format <form>', what: `${FORMS.join(', ')}; default: by the ending of the file.` },

@@ -9,8 +9,8 @@ export const tailCommand: Command = {
   usage: '[--topic <filter>] [--format <form>] [--limit <n>] [match...]',
   summary: 'prints rows as they come in',
   about: [
-    'Print the rows that match as they become durable, until SIGINT or SIGTERM. A match is a name with labels, as in',
-    'PromQL. Who reads too slowly loses rows, and is told how many on standard error.'
+    'Print the rows that match as they become durable, until SIGINT or SIGTERM. A match is a name with labels, as',
+    'in PromQL. Who reads too slowly loses rows, and is told how many on standard error.'
   ].join('\n'),
   options: [
     { flags: '--topic <filter>', what: 'Only series whose label topic matches this MQTT filter.' },
