@@ -131,6 +131,7 @@ export class Intake {
 const SERVICE_REASONS: Readonly<Record<string, number>> = {
   VARVE_TOPIC: REASON.topicInvalid,
   VARVE_KV_RESERVED: REASON.notAuthorized,
+  VARVE_MQTT_RIGHTS: REASON.notAuthorized,
   VARVE_NAMESPACE: REASON.topicInvalid,
   VARVE_KEY: REASON.topicInvalid,
   VARVE_VALUE: REASON.packetTooLarge,

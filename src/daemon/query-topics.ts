@@ -70,7 +70,7 @@ export class QueryTopics implements TopicService {
     const { question, wrong } = readQuestion(request.payload)
     const reply = this.replyOf(request, question)
     if (reply === null) {
-      throw new VarveError('VARVE_KV_RESERVED', `Cannot answer ${topic}: its client may not publish where to`)
+      throw new VarveError('VARVE_MQTT_RIGHTS', `Cannot answer ${topic}: its client may not publish where to`)
     }
     if (wrong !== null) this.refuse(reply, wrong)
     else if (question.cancel === true) this.cancel(request.client.id)
