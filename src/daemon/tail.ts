@@ -28,8 +28,8 @@ const EVERY_MS = 15_000
 const SHAPES_MAX = 10_000
 
 export interface TailParts {
-  readonly series: SeriesStore
-  readonly wal: Wal
+  readonly series: Pick<SeriesStore, 'onDrain' | 'catalog'>
+  readonly wal: Pick<Wal, 'pendingGroup' | 'onSynced'>
   readonly clock: Clock
   clientsMax(): number
 }
