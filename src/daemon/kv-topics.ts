@@ -6,9 +6,8 @@
 //                                 durable: the value, or an empty payload for a delete
 // Filters may have wildcards in place of the namespace too. A change is told whichever face made it.
 //
-// How nothing is missed or told twice: one position for all subscribers. Before a subscription is added, every durable
-// change up to now is told to those who are there and the position moves; the new one gets as retained messages
-// only versions up to the position, and all later ones as changes. A subscriber that cannot be given a change is
+// How nothing is missed or told twice: one position for all subscribers, which moves with every sync. A new one gets as
+// retained messages only versions up to the position, and all later ones as changes. A subscriber that cannot be given a change is
 // disconnected: it never misses one while it is connected.
 //
 // Not there: entries whose key is no topic (empty, not UTF-8, + or # or U+0000), those that expire (nothing is written
@@ -61,8 +60,7 @@ export class KvTopics implements TopicService {
   }
 
   subscribing(): void {
-    if (this.watch === null) this.watch = this.kv.watch(null)
-    else this.synced()
+    this.watch ??= this.kv.watch(null)
   }
 
   /** Something became durable: tells it, in the order of versions. */
