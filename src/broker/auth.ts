@@ -111,6 +111,11 @@ export class Rights {
     return allowed
   }
 
+  /** May subscribe to every topic of devices. */
+  get seesEverything(): boolean {
+    return this.subscribeFilters === null || this.subscribeFilters.includes('#')
+  }
+
   maySubscribe(filter: string): boolean {
     return this.subscribeFilters === null || this.subscribeFilters.some(right => filterCovers(right, filter))
   }

@@ -83,6 +83,23 @@ export class FanOut {
     return routes.length
   }
 
+  /** As route(), and tells of each connected subscriber that could not be given it. */
+  routeWhole(publication: Publication, onLost: (session: Session) => void): void {
+    const message = this.keep(publication)
+    for (const { subscriber, qos: own } of [...this.topics.routes(publication.entry)]) {
+      const qos = publication.qos < own ? publication.qos : own
+      const { link } = subscriber
+      if (qos > 0) {
+        if (!subscriber.deliver(message, qos, false) && link !== null) onLost(subscriber)
+        continue
+      }
+      if (link === null) continue
+      const frame = encode(publication, link.version === 5 ? 5 : 4)
+      if (link.offer(frame, 0, frame.length)) this.stats.delivered++
+      else onLost(subscriber)
+    }
+  }
+
   /** A copy of the publication that may be kept. */
   keep(publication: Publication): Message {
     const { entry, bytes, start, end, qos, properties, expiryAt, expirySeconds } = publication

@@ -20,6 +20,7 @@ import type { BrokerLimits } from './limits.ts'
 import { REASON } from './packet.ts'
 import { AedesPersistence, silentEmitter } from './persistence.ts'
 import type { RetainedMessages } from './retained.ts'
+import { serviceOf, type TopicService } from './service.ts'
 import type { Message, SessionStore } from './session.ts'
 import { isShared } from './subscribe-packet.ts'
 
@@ -54,6 +55,7 @@ export interface HandshakeParts {
   readonly retained: RetainedMessages
   readonly auth: Auth
   readonly log: BrokerLog
+  readonly services: readonly TopicService[]
   /** CONNECT was accepted. */
   onReady(door: Door): void
   /** The connection ended without leave. */
@@ -190,7 +192,12 @@ export class Handshakes {
     if (door === undefined || door.isClosed) return
     const wanted = new Map<string, Message['qos']>()
     for (const { topic, qos } of granted) if (qos < 3) wanted.set(topic, qos as 0 | 1 | 2)
-    door.aedes!.subscribed(wanted, filter => this.parts.retained.matching(filter))
+    const { services, retained } = this.parts
+    for (const filter of wanted.keys()) serviceOf(services, filter)?.subscribing()
+    door.aedes!.subscribed(
+      wanted,
+      filter => serviceOf(services, filter)?.retained(filter) ?? retained.matching(filter)
+    )
     door.aedes!.pass()
   }
 

@@ -9,7 +9,9 @@ import { VarveError } from '../base/errors.ts'
 import type { Rights } from './auth.ts'
 import type { FanOut, Publication } from './fan-out.ts'
 import { REASON } from './packet.ts'
+import { parseRequestProperties } from './properties.ts'
 import type { RetainedMessages } from './retained.ts'
+import type { TopicService } from './service.ts'
 import type { BrokerStats } from './stats.ts'
 
 /** Where accepted messages go. See the daemon: over ingest. */
@@ -74,6 +76,7 @@ export class Intake {
       stats.publishesForbidden++
       return REASON.notAuthorized
     }
+    if (entry.service !== undefined) return this.serve(entry.service, publication, rights)
     if (retain && !this.retained.hasRoom(entry.topic, end - start)) {
       stats.publishesRefused++
       return REASON.quota
@@ -96,4 +99,41 @@ export class Intake {
     this.fanOut.route(publication)
     return 0
   }
+
+  /** Hands a request to the service of its topic; as accept(). */
+  private serve(service: TopicService, publication: Publication, rights: Rights | null): number {
+    const { entry, bytes, start, end, qos, retain, properties, from } = publication
+    const found = properties === null ? null : parseRequestProperties(properties)
+    try {
+      this.group = service.request({
+        topic: entry.topic,
+        payload: new Uint8Array(bytes.subarray(start, end)),
+        qos,
+        retain,
+        responseTopic: found?.responseTopic ?? null,
+        correlation: found?.correlation ?? null,
+        client: {
+          id: publication.clientId,
+          rights,
+          onGone: callback => from?.onGone(callback)
+        }
+      })
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error
+      this.stats.publishesRefused++
+      return SERVICE_REASONS[error.code] ?? REASON.quota
+    }
+    return 0
+  }
+}
+
+/** What a client is told of a request that a service refuses; all else may be different later. */
+const SERVICE_REASONS: Readonly<Record<string, number>> = {
+  VARVE_TOPIC: REASON.topicInvalid,
+  VARVE_KV_RESERVED: REASON.notAuthorized,
+  VARVE_MQTT_RIGHTS: REASON.notAuthorized,
+  VARVE_NAMESPACE: REASON.topicInvalid,
+  VARVE_KEY: REASON.topicInvalid,
+  VARVE_VALUE: REASON.packetTooLarge,
+  VARVE_STORE_FAILED: REASON.unspecified
 }

@@ -11,6 +11,8 @@ import { decodeText } from './topic.ts'
 export const propertyIds = {
   messageExpiry: 0x02,
   subscriptionId: 0x0b,
+  responseTopic: 0x08,
+  correlationData: 0x09,
   sessionExpiry: 0x11,
   assignedClientId: 0x12,
   authMethod: 0x15,
@@ -88,6 +90,33 @@ export function parsePublishProperties(bytes: Uint8Array, at: number, end: numbe
     at = next
   }
   return result
+}
+
+/** Where the answer to a request goes, of properties that parsePublishProperties() found sound. */
+export function parseRequestProperties(bytes: Uint8Array): {
+  responseTopic: string | null
+  correlation: Uint8Array | null
+} {
+  let responseTopic: string | null = null
+  let correlation: Uint8Array | null = null
+  for (let at = 0; at < bytes.length; ) {
+    const id = bytes[at++]!
+    const next = skip(bytes, at, bytes.length, forms.get(id)!)
+    if (id === propertyIds.responseTopic) responseTopic = decodeText(bytes, at + 2, next)
+    if (id === propertyIds.correlationData) correlation = bytes.slice(at + 2, next)
+    at = next
+  }
+  return { responseTopic, correlation }
+}
+
+/** The property bytes that carry correlation data. */
+export function correlationProperty(correlation: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(3 + correlation.length)
+  bytes[0] = propertyIds.correlationData
+  bytes[1] = correlation.length >> 8
+  bytes[2] = correlation.length & 0xff
+  bytes.set(correlation, 3)
+  return bytes
 }
 
 function bigEndian(bytes: Uint8Array, at: number, end: number): number {

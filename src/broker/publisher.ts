@@ -146,7 +146,15 @@ export class Publisher {
 
 /** The one publication in the making: accept() is synchronous and keeps nothing of it. */
 const publication: Publication = {
-  entry: { topic: '', bytes: new Uint8Array(0), hash: 0, next: undefined, routes: [], epoch: 0 },
+  entry: {
+    topic: '',
+    bytes: new Uint8Array(0),
+    hash: 0,
+    next: undefined,
+    routes: [],
+    epoch: 0,
+    service: undefined
+  },
   bytes: new Uint8Array(0),
   start: 0,
   end: 0,

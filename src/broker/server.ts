@@ -20,6 +20,7 @@ import { REASON } from './packet.ts'
 import { Patience } from './patience.ts'
 import { parsePublishProperties } from './properties.ts'
 import { RetainedMessages, type RetainedStore } from './retained.ts'
+import type { TopicService } from './service.ts'
 import { type Session, SessionStore } from './session.ts'
 import { type BrokerStats, newStats } from './stats.ts'
 import { SubscriptionTrie } from './subscription-trie.ts'
@@ -44,6 +45,8 @@ export interface BrokerOptions {
   /** What $SYS/broker/version says. */
   version: string
   log: BrokerLog
+  /** Topics that the daemon serves itself. */
+  services?: (broker: Broker) => readonly TopicService[]
 }
 
 const sweepMs = 1_000
@@ -69,6 +72,7 @@ export class Broker implements DoorHost {
   private readonly handshakes: Handshakes
   private readonly doors = new Set<Door>()
   private readonly connecting = new Set<Door>()
+  private readonly services: readonly TopicService[]
   private readonly sysValues = new Map<string, string>()
   private readonly startedMs: number
   private cancelSweep: () => void = () => {}
@@ -86,7 +90,8 @@ export class Broker implements DoorHost {
     const monotonicMs = (): number => this.clock.monotonicMs()
     this.sessions = new SessionStore({ limits: this.limits, stats: this.stats, trie: this.trie, monotonicMs })
     this.retained = new RetainedMessages(this.limits, options.retained, monotonicMs())
-    this.topics = new TopicCache(this.limits, this.trie)
+    this.services = options.services?.(this) ?? []
+    this.topics = new TopicCache(this.limits, this.trie, this.services)
     this.fanOut = new FanOut(this.topics, this.stats, monotonicMs)
     const { gate, clock, stats } = this
     const { pendingBytesMax } = this.limits
@@ -109,6 +114,7 @@ export class Broker implements DoorHost {
       retained: this.retained,
       auth: this.auth,
       log: options.log,
+      services: this.services,
       onReady: door => this.ready(door),
       onWill: (will, door) => this.sendWill(will, door)
     })
@@ -169,9 +175,32 @@ export class Broker implements DoorHost {
     this.auth.replace(options)
   }
 
-  /** Delivers a message of the daemon's own to subscribers only; nothing is stored. @throws as publish() */
-  relay(topic: string, payload: Uint8Array | string, qos: 0 | 1 | 2 = 0): void {
-    this.fanOut.route(this.publication(topic, payload, qos, false))
+  /**
+   * Delivers a message of the daemon's own to subscribers only; nothing is stored. @throws as publish()
+   * @param properties  of MQTT 5, as bytes
+   */
+  relay(
+    topic: string,
+    payload: Uint8Array | string,
+    qos: 0 | 1 | 2 = 0,
+    properties: Uint8Array | null = null
+  ): void {
+    this.fanOut.route({ ...this.publication(topic, payload, qos, false), properties })
+  }
+
+  /** As relay(), but who is connected and cannot be given it is disconnected, rather than miss it. */
+  relayWhole(topic: string, payload: Uint8Array, qos: 0 | 1 | 2): void {
+    const publication = this.publication(topic, payload, qos, false)
+    this.fanOut.routeWhole(publication, session => {
+      const door = session.owner as Door | null
+      this.options.log.warn({ client: session.clientId, topic }, 'watcher too slow: disconnected')
+      door?.end(REASON.quota)
+    })
+  }
+
+  /** Whether anybody subscribes to something whose first level is this. */
+  hasSubscribers(root: string): boolean {
+    return this.trie.hasRoot(root)
   }
 
   /**

@@ -75,6 +75,7 @@ export class Session {
   private replays: Iterator<Message & { grantedQos: 0 | 1 | 2 }>[] = []
   private nextId = 1
   private readonly context: SessionContext
+  private gone: (() => void)[] = []
 
   constructor(clientId: string, persistent: boolean, context: SessionContext) {
     this.clientId = clientId
@@ -126,6 +127,13 @@ export class Session {
     if (this.link !== link) return
     this.link = null
     this.replays = []
+    for (const callback of this.gone.splice(0)) callback()
+  }
+
+  /** Calls back once, when the connection ends. */
+  onGone(callback: () => void): void {
+    if (this.link === null) callback()
+    else this.gone.push(callback)
   }
 
   /** Queues a QoS 1 or 2 delivery; false when the bounded queue is full and the message was dropped. */

@@ -74,6 +74,11 @@ export class SubscriptionTrie<S> {
     return true
   }
 
+  /** Whether some filter begins with this level. */
+  hasRoot(level: string): boolean {
+    return this.root.children.has(level)
+  }
+
   /** Every subscriber of the topic, each once. */
   match(topic: string): Route<S>[] {
     if (this.count === 0) return []

@@ -3,6 +3,7 @@
 //
 // Invariants: an entry is only made for a valid topic; at most topicCacheMax entries, after which all are
 // forgotten and the live ones come back with their next message (holders of an entry may keep using it).
+import { serviceOf, type TopicService } from './service.ts'
 import type { Session } from './session.ts'
 import type { Route, SubscriptionTrie } from './subscription-trie.ts'
 import { decodeTopic, type TopicLimits } from './topic.ts'
@@ -16,6 +17,8 @@ export interface TopicEntry {
   /** Subscribers as of `epoch`; read through TopicCache.routes(). */
   routes: readonly Route<Session>[]
   epoch: number
+  /** The daemon's own, where it serves the topic itself (service.ts). */
+  readonly service: TopicService | undefined
 }
 
 /** An entry with its text and bytes, for topics of about 40 bytes. */
@@ -26,8 +29,14 @@ export class TopicCache {
   private readonly trie: SubscriptionTrie<Session>
   private readonly entries = new Map<number, TopicEntry>()
   private size = 0
+  private readonly services: readonly TopicService[]
 
-  constructor(limits: TopicLimits & { topicCacheMax: number }, trie: SubscriptionTrie<Session>) {
+  constructor(
+    limits: TopicLimits & { topicCacheMax: number },
+    trie: SubscriptionTrie<Session>,
+    services: readonly TopicService[] = []
+  ) {
+    this.services = services
     this.limits = limits
     this.trie = trie
   }
@@ -77,7 +86,8 @@ export class TopicCache {
       hash,
       next: this.entries.get(hash),
       routes: [],
-      epoch: 0
+      epoch: 0,
+      service: serviceOf(this.services, topic)
     }
     this.entries.set(hash, entry)
     this.size++

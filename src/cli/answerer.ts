@@ -27,7 +27,7 @@ export function daemonUrl(dir: string): string {
 }
 
 export class HttpAnswerer implements Answerer {
-  private readonly url: string
+  readonly url: string
   private readonly token: string | undefined
 
   /** @param url  of the API, without a path: "http://127.0.0.1:8086" */
@@ -59,6 +59,29 @@ export class HttpAnswerer implements Answerer {
     }
   }
 
+  /** The parsed answer to a body that was posted. @throws {VarveError} as ask() */
+  async post(path: string, body: Uint8Array, type: string): Promise<unknown> {
+    const response = await this.get(path, { method: 'POST', body: body as BodyInit, type })
+    try {
+      return await response.json()
+    } catch (cause) {
+      throw new VarveError('VARVE_ANSWER', `Cannot read the answer of ${this.url}: ${reason(cause)}`, {
+        cause
+      })
+    }
+  }
+
+  /** The pieces of an answer that has no end, until the signal. @throws {VarveError} as ask() */
+  async *follow(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    const response = await this.get(path, { signal })
+    try {
+      if (response.body !== null) yield* response.body
+    } catch (cause) {
+      if (signal.aborted) return
+      throw new VarveError('VARVE_ANSWER', `Cannot read on from ${this.url}: the connection broke`, { cause })
+    }
+  }
+
   async close(): Promise<void> {}
 
   /** The body as it comes; a connection that ends before the answer does is an error of ours. */
@@ -72,12 +95,18 @@ export class HttpAnswerer implements Answerer {
     }
   }
 
-  private async get(path: string): Promise<Response> {
+  private async get(
+    path: string,
+    more: { method?: string; body?: BodyInit; type?: string; signal?: AbortSignal } = {}
+  ): Promise<Response> {
     let response: Response
+    const { type, signal = AbortSignal.timeout(answerMaxMs), ...rest } = more
+    const token = this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }
     try {
       response = await fetch(this.url + path, {
-        headers: this.token === undefined ? {} : { authorization: `Bearer ${this.token}` },
-        signal: AbortSignal.timeout(answerMaxMs)
+        ...rest,
+        headers: type === undefined ? token : { ...token, 'content-type': type },
+        signal
       })
     } catch (cause) {
       const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : reason(cause)

@@ -15,6 +15,10 @@ export interface Io {
   readonly columns: number | null
   readonly errIsTerminal: boolean
   nowMs(): number
+  /** Resolves after so many ms. */
+  pause(ms: number): Promise<void>
+  /** Standard input. */
+  input(): AsyncIterable<Uint8Array>
   /** Calls back at SIGTERM, SIGINT and SIGHUP; the returned function ends that. */
   onSignal(listener: (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP') => void): () => void
   /** Ends the process at once, after saying why. */

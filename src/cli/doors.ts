@@ -10,7 +10,7 @@ import { resolveDataDir } from './config-file.ts'
 export type { BytesByCause, DaemonHooks, RunningDaemon }
 
 /** One question in the words of the native HTTP API: /v1/<route>?<params>. */
-export type Route = 'series' | 'last' | 'range' | 'history'
+export type Route = 'series' | 'last' | 'range' | 'history' | 'export'
 
 /** Whoever answers: a running daemon over HTTP, or a directory read in place. */
 export interface Answerer {

@@ -3,6 +3,7 @@
 // Invariants: a reader that goes away (`varve query | head`) ends the command quietly; standard output is
 // written no faster than it is taken; the process ends by itself when its work is done, with what was
 // written on its way out, and is ended only when a daemon is asked twice to stop.
+import { setTimeout } from 'node:timers/promises'
 import { systemClock } from '../base/clock.ts'
 import type { Io } from './command.ts'
 import { doors } from './doors.ts'
@@ -34,6 +35,8 @@ function processIo(): Io {
     pid: process.pid,
     columns: stdout.isTTY ? (stdout.columns ?? 80) : null,
     errIsTerminal: stderr.isTTY === true,
+    pause: ms => setTimeout(ms),
+    input: () => process.stdin,
     nowMs: () => Math.floor(systemClock.nowUs() / 1000),
     onSignal(listener) {
       const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const

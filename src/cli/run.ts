@@ -7,8 +7,11 @@ import { readArgs } from './args.ts'
 import type { Command, Io } from './command.ts'
 import { checkCommand } from './commands/check.ts'
 import { configCommand } from './commands/config.ts'
+import { exportCommand } from './commands/export.ts'
+import { importCommand } from './commands/import.ts'
 import { queryCommand } from './commands/query.ts'
 import { serveCommand } from './commands/serve.ts'
+import { tailCommand } from './commands/tail.ts'
 import { versionCommand } from './commands/version.ts'
 import { wearCommand } from './commands/wear.ts'
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -18,6 +21,9 @@ import { printCommandHelp, printProgramHelp } from './help.ts'
 export const COMMANDS: readonly Command[] = [
   serveCommand,
   queryCommand,
+  tailCommand,
+  exportCommand,
+  importCommand,
   wearCommand,
   checkCommand,
   configCommand,

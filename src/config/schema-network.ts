@@ -75,7 +75,7 @@ export const mqtt = {
         default: ['#'],
         itemsMax: 1000,
         itemMax: 1024,
-        what: 'Topic filters that the user may publish to.',
+        what: 'Topic filters that the user may publish to. "#" does not cover topics that begin with "$": "$kv/#" and "$varve/#" are named.',
         why: 'One device that is taken over should not speak for the others.'
       }),
       subscribe: texts({
@@ -83,7 +83,7 @@ export const mqtt = {
         default: ['#'],
         itemsMax: 1000,
         itemMax: 1024,
-        what: 'Topic filters that the user may subscribe to.',
+        what: 'Topic filters that the user may subscribe to. "#" does not cover "$kv/#" and "$varve/reply/%c".',
         why: 'One device that is taken over should not hear the others.'
       })
     },
@@ -263,6 +263,14 @@ export const http = {
     max: 65_535,
     what: 'Connections at the same time; further ones are closed at once.',
     why: 'Bounds memory and file descriptors.'
+  }),
+  tailClientsMax: count({
+    key: 'http.tail_clients_max',
+    default: 16,
+    min: 0,
+    max: 1000,
+    what: 'Clients that may follow /v1/tail at the same time; one more is answered 503. 0: nobody.',
+    why: 'Each holds up to 1 MiB and costs time for every row that it follows.'
   }),
   requestTimeout: duration({
     key: 'http.request_timeout',

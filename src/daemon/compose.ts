@@ -42,6 +42,8 @@ import { httpTokens, mqttAuth } from './secrets.ts'
 import { SegmentPins } from './segment-pins.ts'
 import { SmallNotes, WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage, seriesStorage } from './storage.ts'
+import { Tail } from './tail.ts'
+import { topicServices } from './topic-services.ts'
 import { COMPACTION, type Ground, openGuard, openJobs, openMaintenance } from './upkeep.ts'
 import { savedOrdinal, WearLedger } from './wear-ledger.ts'
 import { recoverLedger, segmentFiles, WearSteer } from './wear-steer.ts'
@@ -184,7 +186,8 @@ class Daemon implements Ground {
     const guard = openGuard(this, storage, () => this.maintenance!)
     this.guard = guard
     this.maintenance = openMaintenance(this, storage, workers, steer)
-    const broker = await openBroker(this.config, storage, gate, ingest.messages, this.clock, this.log)
+    const services = topicServices(this, storage, workers)
+    const broker = await openBroker(this, storage, gate, ingest.messages, services)
     this.broker = broker
     this.stops.push(() => broker.close())
     const jobs = openJobs(this, this.maintenance, { kv: storage.kv, plan: () => steer.plan }, notes)
@@ -203,6 +206,7 @@ class Daemon implements Ground {
       workers,
       broker,
       ...ingest,
+      tail: this.openTail(storage),
       jobs,
       guard,
       http,
@@ -210,14 +214,7 @@ class Daemon implements Ground {
       loop: watchLoop(),
       damage: this.damage
     }
-    this.auth.replace(httpTokens(this.config))
-    const server = await openHttp(parts, {
-      config: this.config,
-      log: this.log,
-      auth: this.auth,
-      isReady: () => this.isAlive
-    })
-    this.stops.push(() => server.close())
+    const server = await this.openServer(parts)
     jobs.start()
     guard.start()
     await this.announce(broker, server)
@@ -384,6 +381,27 @@ class Daemon implements Ground {
       this.hooks.status('the store refuses writes')
       this.clock.after(FAILED_MS, () => this.failed.reject(error))
     })
+  }
+
+  private async openServer(parts: Parts): Promise<HttpServer> {
+    this.auth.replace(httpTokens(this.config))
+    const server = await openHttp(parts, {
+      config: this.config,
+      log: this.log,
+      auth: this.auth,
+      isReady: () => this.isAlive
+    })
+    // The tail's streams have no end, and the server would wait for them.
+    this.stops.push(
+      () => server.close(),
+      () => parts.tail.close()
+    )
+    return server
+  }
+
+  private openTail({ series, engine }: Storage): Tail {
+    const clientsMax = () => this.config.http.tailClientsMax
+    return new Tail({ series, wal: engine.wal, clock: this.clock, clientsMax })
   }
 
   private async announce(broker: Broker, server: HttpServer): Promise<void> {

@@ -8,7 +8,7 @@ import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { type FlashFacts, probeFlash, systemTree } from '../disk/flash-probe.ts'
 import { NodeDisk } from '../disk/node-disk.ts'
 import { DEFAULT_QUERY_LIMITS } from '../query/limits.ts'
-import { readRequest } from '../query/parameters.ts'
+import { readExport, readRequest } from '../query/parameters.ts'
 import type { QueryKind } from '../query/request.ts'
 import { InlineRunner } from '../query/runner.ts'
 import { openTiered } from '../rollup/tier-reader.ts'
@@ -22,7 +22,7 @@ import { recoverLedger, segmentFiles } from './wear-steer.ts'
 /** An open directory. */
 export interface Directory {
   /** The answer to a question of the native API, in pieces. @throws {VarveError} as the API */
-  ask(kind: QueryKind, params: URLSearchParams): AsyncIterable<Uint8Array>
+  ask(kind: QueryKind | 'export', params: URLSearchParams): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
@@ -45,7 +45,9 @@ export async function openDirectory(dir: string, onDamage: OnDamage): Promise<Di
     ask(kind, params) {
       const parameters = new Map<string, string[]>()
       for (const name of new Set(params.keys())) parameters.set(name, params.getAll(name))
-      return runner.run(readRequest(kind, parameters, systemClock.nowUs()), new AbortController().signal)
+      const nowUs = systemClock.nowUs()
+      const request = kind === 'export' ? readExport(parameters, nowUs) : readRequest(kind, parameters, nowUs)
+      return runner.run(request, new AbortController().signal)
     },
     async close() {
       cache.close()

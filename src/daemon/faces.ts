@@ -3,17 +3,18 @@
 //
 // Not here: what they lead to (compose.ts), what they say of the daemon (status.ts, metrics.ts).
 import { readFileSync } from 'node:fs'
-import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import { versionText } from '../base/version.ts'
 import type { ListenOptions } from '../broker/listeners.ts'
 import { Broker } from '../broker/server.ts'
+import type { TopicService } from '../broker/service.ts'
 import type { Config } from '../config/schema.ts'
 import type { Auth } from '../http/auth.ts'
 import type { Route } from '../http/exchange.ts'
 import { DatabaseNames, influxQueryRoute } from '../http/influx-query.ts'
 import { type AdminSource, adminRoutes } from '../http/routes-admin.ts'
+import { importRoute } from '../http/routes-import.ts'
 import { kvRoutes } from '../http/routes-kv.ts'
 import { leaseRoutes } from '../http/routes-lease.ts'
 import { prometheusRoutes } from '../http/routes-prometheus.ts'
@@ -21,6 +22,7 @@ import { queryRoutes } from '../http/routes-query.ts'
 import { queueRoutes } from '../http/routes-queue.ts'
 import { remoteReadRoute } from '../http/routes-remote-read.ts'
 import { remoteWriteRoute } from '../http/routes-remote-write.ts'
+import { tailRoute } from '../http/routes-tail.ts'
 import { writeRoutes } from '../http/routes-write.ts'
 import { HttpServer } from '../http/server.ts'
 import type { DeadLetter } from '../ingest/dead-letter.ts'
@@ -37,15 +39,15 @@ import type { RunFacts } from './run-file.ts'
 import { mqttAuth } from './secrets.ts'
 import { flushBody, healthOf, jobBody, statusOf, wearBody } from './status.ts'
 import type { Storage } from './storage.ts'
+import type { Ground } from './upkeep.ts'
 
 /** @throws {VarveError} VARVE_LISTEN when a port cannot be had */
 export async function openBroker(
-  config: Config,
+  { config, clock, log }: Ground,
   { kv }: Storage,
   gate: Gate,
   messages: MessageSink,
-  clock: Clock,
-  log: Log
+  services: (broker: Broker) => readonly TopicService[]
 ): Promise<Broker> {
   const { mqtt } = config
   return Broker.open({
@@ -58,6 +60,7 @@ export async function openBroker(
     limits: policy.brokerLimitsOf(config),
     sysMs: mqtt.sysInterval,
     version: versionText(),
+    services,
     log: {
       info: (fields, message) => log.info(message, { ...fields }),
       warn: (fields, message) => log.warn(message, { ...fields })
@@ -118,6 +121,8 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
       remoteWriteRoute(parts.remote, http.bodyMax),
       remoteReadRoute(parts.workers),
+      importRoute(parts.imports, http.inflatedMax),
+      tailRoute(parts.tail),
       influxQueryRoute(parts.workers, parts.clock, databases),
       ...entryRoutes(parts),
       ...adminRoutes(adminSource(parts, needs))

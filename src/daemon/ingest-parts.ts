@@ -7,6 +7,7 @@ import { PrecisionAppender } from '../ingest/precision.ts'
 import { TimeGuard } from '../ingest/time-guard.ts'
 import type { Gate } from './gate.ts'
 import { LineProtocolSink, PrometheusSink, WriteWaits } from './http-sinks.ts'
+import { RowImportSink } from './import-sink.ts'
 import { MessageSink } from './ingest-sink.ts'
 import { DeadLetterEntries } from './kept-entries.ts'
 import * as policy from './policy.ts'
@@ -42,5 +43,6 @@ export function openIngest(ground: Ground, { engine, series, kv }: Storage, gate
   const rows = precision.length === 0 ? series : new PrecisionAppender(series, precision)
   const lines = new LineProtocolSink(rows, waits, clock)
   const remote = new PrometheusSink(rows, waits, clock, config.http.inflatedMax)
-  return { deadLetters, messages, lines, remote }
+  const imports = new RowImportSink(rows, waits, options.limits)
+  return { deadLetters, messages, lines, remote, imports }
 }

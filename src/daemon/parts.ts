@@ -8,8 +8,10 @@ import type { Jobs } from '../schedule/jobs.ts'
 import type { ClockKeeper } from './clock-keeper.ts'
 import type { DiskGuard } from './disk-guard.ts'
 import type { LineProtocolSink, PrometheusSink } from './http-sinks.ts'
+import type { RowImportSink } from './import-sink.ts'
 import type { MessageSink } from './ingest-sink.ts'
 import type { Storage } from './storage.ts'
+import type { Tail } from './tail.ts'
 import type { WearLedger } from './wear-ledger.ts'
 import type { WearSteer } from './wear-steer.ts'
 import type { Workers } from './workers.ts'
@@ -42,6 +44,8 @@ export interface Parts {
   readonly messages: MessageSink
   readonly lines: LineProtocolSink
   readonly remote: PrometheusSink
+  readonly imports: RowImportSink
+  readonly tail: Tail
   readonly deadLetters: DeadLetters
   readonly jobs: Jobs
   readonly guard: DiskGuard

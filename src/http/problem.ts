@@ -8,6 +8,7 @@ import { jsonReply, type Reply } from './exchange.ts'
 
 const STATUS: Readonly<Record<string, number>> = {
   VARVE_PARAMETER: 400,
+  VARVE_EXPORT_PLACE: 409,
   VARVE_QUERY_TIER: 400,
   VARVE_SELECTOR: 400,
   VARVE_REGEX: 400,
@@ -71,6 +72,7 @@ const STATUS: Readonly<Record<string, number>> = {
   VARVE_QUEUE_TOKEN: 409,
   VARVE_QUEUE_FULL: 503,
   VARVE_BUSY: 503,
+  VARVE_TAIL_CLIENTS: 503,
   VARVE_DISK_FULL: 507
 }
 

@@ -40,6 +40,11 @@ const BODY_BYTES_MAX = 32 * 2 ** 20
 /** Namespaces of the daemon's own. */
 const RESERVED = /^(\$|mqtt\.|ingest\.)/
 
+/** Whether nobody may write to a namespace but the daemon. */
+export function isReserved(ns: string): boolean {
+  return RESERVED.test(ns)
+}
+
 export function kvRoutes(source: KvSource): Route[] {
   const face = varveFace
   return [
@@ -90,7 +95,7 @@ function writablePlace({ foreign }: KvSource, exchange: Exchange): { ns: string;
 
 function checkWritable(ns: string, foreign: ForeignNamespaces): void {
   if (foreign.has(ns)) throw refuseForeign(ns)
-  if (RESERVED.test(ns)) {
+  if (isReserved(ns)) {
     throw new VarveError('VARVE_KV_RESERVED', `Cannot write to namespace ${ns}: it is the daemon's own`)
   }
 }

@@ -1,9 +1,9 @@
-// The native reading paths: /v1/series, /v1/last, /v1/range and /v1/history. Parameters come in the URL, and
+// The native reading paths: /v1/series, /v1/last, /v1/range, /v1/history and /v1/export. Parameters come in the URL, and
 // with POST in a form or a JSON object too (values are strings, numbers, or arrays of them).
 // Not here: what parameters there are (query/parameters.ts), evaluation (the runner).
 import type { Clock } from '../base/clock.ts'
 import { CONTENT_TYPES } from '../query/evaluate.ts'
-import { readRequest } from '../query/parameters.ts'
+import { readExport, readRequest } from '../query/parameters.ts'
 import { FORMATS, type Format, type QueryKind } from '../query/request.ts'
 import type { QueryRunner } from '../query/runner.ts'
 import type { Exchange, Route } from './exchange.ts'
@@ -14,22 +14,39 @@ const PARAMETERS_BYTES_MAX = 1024 ** 2
 const KINDS: readonly QueryKind[] = ['series', 'last', 'range', 'history']
 
 export function queryRoutes(runner: QueryRunner, clock: Clock): Route[] {
-  return KINDS.map(kind => ({
+  const exporting: Route = {
     methods: ['GET', 'POST'],
-    path: `/v1/${kind}`,
+    path: '/v1/export',
     roles: ['read'],
     face: varveFace,
     async handle(exchange) {
-      const parameters = await readParameters(exchange)
-      if (!parameters.has('format')) parameters.set('format', [acceptedFormat(exchange)])
-      const request = readRequest(kind, parameters, clock.nowUs())
+      const request = readExport(await readParameters(exchange), clock.nowUs())
       return {
         status: 200,
-        headers: { 'content-type': CONTENT_TYPES[request.format], 'cache-control': 'no-store' },
+        headers: { 'content-type': CONTENT_TYPES.ndjson, 'cache-control': 'no-store' },
         body: runner.run(request, exchange.signal)
       }
     }
-  }))
+  }
+  const asking = KINDS.map(
+    (kind): Route => ({
+      methods: ['GET', 'POST'],
+      path: `/v1/${kind}`,
+      roles: ['read'],
+      face: varveFace,
+      async handle(exchange) {
+        const parameters = await readParameters(exchange)
+        if (!parameters.has('format')) parameters.set('format', [acceptedFormat(exchange)])
+        const request = readRequest(kind, parameters, clock.nowUs())
+        return {
+          status: 200,
+          headers: { 'content-type': CONTENT_TYPES[request.format], 'cache-control': 'no-store' },
+          body: runner.run(request, exchange.signal)
+        }
+      }
+    })
+  )
+  return [...asking, exporting]
 }
 
 /** Parameters that only say who asks (auth.ts). */

@@ -115,6 +115,11 @@ export class LineWriter {
     this.retentionClass = options.retentionClass ?? ''
   }
 
+  /** The line that is read; while a row is appended, that of the row. */
+  get lineNumber(): number {
+    return this.line
+  }
+
   /**
    * Stores the lines that end in this chunk, which is not kept.
    * @throws {VarveError} what the store refuses with: then the body must not be acknowledged

@@ -46,9 +46,10 @@ export class History {
   /** All of that group and those before it are on the medium. */
   synced(group: number): void {
     const before = this.ready
+    // What becomes durable now is kept until the next sync, however large: whoever watches is woken by this one.
+    this.trim()
     while (this.ready < this.groups.length && this.groups[this.ready]! <= group) this.ready++
     if (this.ready === before) return
-    this.trim()
     const waiting = [...this.waiting]
     this.waiting.clear()
     for (const wake of waiting) wake()

@@ -172,12 +172,26 @@ export class KvStore {
 
   /**
    * The changes of a range after a version, as they become durable.
+   * @param ns     null: every namespace
    * @param after  a version that was seen (of an entry, a snapshot or an earlier watch); default: now
    * @throws {VarveError} VARVE_WATCH_OLD when changes after it are not kept any more
    */
-  watch(ns: string, options: { prefix?: string | Uint8Array; after?: number } = {}): Watch {
+  watch(ns: string | null, options: { prefix?: string | Uint8Array; after?: number } = {}): Watch {
     this.open()
-    return new Watch(this.history, this.keys.range(ns, options.prefix), options.after ?? this.path.version)
+    const range = ns === null ? EVERYTHING : this.keys.range(ns, options.prefix)
+    return new Watch(this.history, range, options.after ?? this.path.version)
+  }
+
+  /** Names of namespaces that hold something, in order. */
+  namespaces(): string[] {
+    const found: string[] = []
+    const snapshot = this.snapshot()
+    try {
+      for (let ns = snapshot.namespaceAfter(''); ns !== null; ns = snapshot.namespaceAfter(ns)) found.push(ns)
+    } finally {
+      snapshot.close()
+    }
+    return found
   }
 
   /** The version of the newest write: after put(), that of the put. */
@@ -356,3 +370,5 @@ export class KvStore {
 }
 
 const NO_OPTIONS = {}
+/** Above every stored key: those are byte strings. */
+const EVERYTHING = { low: '', high: '\u0100' }

@@ -115,6 +115,18 @@ export class Snapshot {
     }
   }
 
+  /** The name of the next namespace that holds something; null: there is none. @throws as scan() */
+  namespaceAfter(namespace: string): string | null {
+    this.check()
+    const holes: Hole[] = []
+    const merged = this.merged(namespace === '' ? '' : `${namespace}\u0001`, '\u0100', false, holes)
+    for (; merged.key !== null; merged.next()) {
+      const entry = merged.value()
+      if (entry.visible(this.nowUs) && !(holes.length > 0 && isHidden(entry, holes))) return entry.namespace
+    }
+    return null
+  }
+
   close(): void {
     this.open = false
     this.tables.release()

@@ -5,7 +5,7 @@ import { KIND } from '../series/sample.ts'
 import type { Order, Summary } from '../series/source.ts'
 import type { Cell } from './answer.ts'
 
-const utf8 = new TextDecoder()
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The value at an index of a column (not of a row). Bytes are copied. */
 export function columnValue(column: Column, index: number): Cell {

@@ -5,6 +5,7 @@ import type { Answer } from './answer.ts'
 import { encodeCbor } from './encode-cbor.ts'
 import { encodeCsv } from './encode-csv.ts'
 import { encodeJson, encodeJsonLines } from './encode-json.ts'
+import { exportRows } from './export.ts'
 import { history } from './history.ts'
 import { answerInfluxql } from './influxql/answer.ts'
 import { lastValues } from './last.ts'
@@ -64,6 +65,7 @@ export function* answer(
 
 function piecesOf(source: SeriesSource, request: QueryRequest, budget: Budget): Iterable<Uint8Array> {
   if (isPromql(request)) return answerPromql(source, request, budget)
+  if (request.kind === 'export') return exportRows(source, request, budget)
   if (request.kind === 'influxql') return answerInfluxql(source, request, budget)
   if (request.kind === 'remote-read') return answerRemoteRead(source, request, budget)
   return ENCODERS[request.format](evaluate(source, request, budget), request.time)

@@ -7,12 +7,15 @@
 //   range     from, to, order, step; with step: fn, by, tier (auto, raw or the name of a rollup tier),
 //             explain (1: say what was read instead of the answer)
 //   history   from, to, order; topic is needed
+//   tail      match, topic
+//   export    match, topic, from, to, limit, after (the place of the last row: a JSON object)
 //
 // from and to are both part of the span; without them it has no end. limit counts rows: of each series for
 // a range, of the whole answer else.
 // Not here: HTTP (http/routes-query.ts).
 import { reason, VarveError } from '../base/errors.ts'
 import { parseDuration } from '../base/units.ts'
+import { makeLabels } from '../series/label.ts'
 import { type Matcher, NAME_LABEL } from '../series/matcher.ts'
 import { Regex } from '../series/regex.ts'
 import { TIME_MAX_US, TIME_MIN_US } from '../series/sample.ts'
@@ -20,6 +23,8 @@ import { parseSelector, SelectorError } from '../series/selector.ts'
 import type { Order } from '../series/source.ts'
 import { checkTopicFilter } from '../series/topic-filter.ts'
 import {
+  type ExportPlace,
+  type ExportRequest,
   FORMATS,
   type NativeRequest,
   type QueryKind,
@@ -44,25 +49,22 @@ export class ParameterError extends VarveError {
 }
 
 const COMMON = ['match', 'match[]', 'topic', 'format', 'time', 'limit']
-const KNOWN: Readonly<Record<QueryKind, readonly string[]>> = {
+const KNOWN: Readonly<Record<QueryKind | 'export' | 'tail', readonly string[]>> = {
   series: COMMON,
   last: [...COMMON, 'to'],
   range: [...COMMON, 'from', 'to', 'order', 'step', 'fn', 'by', 'tier', 'explain'],
-  history: [...COMMON, 'from', 'to', 'order']
+  history: [...COMMON, 'from', 'to', 'order'],
+  export: ['match', 'match[]', 'topic', 'from', 'to', 'limit', 'after'],
+  tail: ['match', 'match[]', 'topic']
 }
+/** Rows of an export's answer where none are asked for: a client that wants more asks on. */
+const EXPORT_ROWS = 100_000
 const ORDERS = ['asc', 'desc'] as const
 const LIMITS = { selectorsMax: 64, byMax: 32 } as const
 
 /** @throws {ParameterError} naming the parameter that is unknown, missing or wrong */
 export function readRequest(kind: QueryKind, given: Parameters, nowUs: number): NativeRequest {
-  for (const name of given.keys()) {
-    if (!KNOWN[kind].includes(name)) {
-      throw new ParameterError(
-        name.slice(0, 60),
-        `/v1/${kind} does not know it; it knows ${KNOWN[kind].join(', ')}`
-      )
-    }
-  }
+  onlyKnown(kind, given)
   const question = {
     select: selection(given),
     format: choice(given, 'format', FORMATS, 'json'),
@@ -78,6 +80,54 @@ export function readRequest(kind: QueryKind, given: Parameters, nowUs: number): 
   if (kind === 'range') return { kind, ...question, fromUs, toUs, order, windows: windows(given) }
   if (question.select.topic === null) throw new ParameterError('topic', '/v1/history needs a topic or filter')
   return { kind, ...question, fromUs, toUs, order }
+}
+
+/** @throws {ParameterError} naming the parameter that is unknown or wrong */
+export function readExport(given: Parameters, nowUs: number): ExportRequest {
+  onlyKnown('export', given)
+  const after = single(given, 'after')
+  return {
+    kind: 'export',
+    select: selection(given),
+    fromUs: time(given, 'from', nowUs) ?? TIME_MIN_US,
+    toUs: time(given, 'to', nowUs) ?? TIME_MAX_US,
+    limit: limit(given) ?? EXPORT_ROWS,
+    after: after === null ? null : placeOf(after)
+  }
+}
+
+/** Which series are followed. @throws {ParameterError} naming the parameter that is unknown or wrong */
+export function readTail(given: Parameters): Selection {
+  onlyKnown('tail', given)
+  return selection(given)
+}
+
+function placeOf(text: string): ExportPlace {
+  return reading('after', () => {
+    let place: { name?: unknown; labels?: unknown; time_us?: unknown } | null
+    try {
+      place = JSON.parse(text)
+    } catch (cause) {
+      throw new VarveError('VARVE_PARAMETER', 'it is not JSON', { cause })
+    }
+    const { name, labels, time_us: timeUs } = place ?? {}
+    const pairs = typeof labels === 'object' && labels !== null ? Object.entries(labels) : null
+    const isText = pairs?.every(([, value]) => typeof value === 'string')
+    if (typeof name !== 'string' || pairs === null || !isText || !Number.isSafeInteger(timeUs)) {
+      throw new VarveError('VARVE_PARAMETER', 'it needs name, labels and time_us')
+    }
+    return { name, labels: makeLabels(pairs), timeUs: timeUs as number }
+  })
+}
+
+function onlyKnown(kind: keyof typeof KNOWN, given: Parameters): void {
+  for (const name of given.keys()) {
+    if (KNOWN[kind].includes(name)) continue
+    throw new ParameterError(
+      name.slice(0, 60),
+      `/v1/${kind} does not know it; it knows ${KNOWN[kind].join(', ')}`
+    )
+  }
 }
 
 /** The only value of a parameter, or null when it is not given or empty. */

@@ -2,6 +2,7 @@
 // then posted to a worker as they are. PromQL stays text until it is there: reading it is work too.
 // Not here: their text form (parameters.ts), their answers (answer.ts).
 import type { Statement } from '../influxql/ast.ts'
+import type { Labels } from '../series/label.ts'
 import type { Matcher } from '../series/matcher.ts'
 import type { Order } from '../series/source.ts'
 
@@ -69,6 +70,25 @@ export interface WindowRequest {
 /** The messages of topics in a span, merged by time. `select.topic` is given. */
 export interface HistoryRequest extends Question, Span {
   readonly kind: 'history'
+}
+
+/** A group's row: where an export went on last. */
+export interface ExportPlace {
+  readonly name: string
+  readonly labels: Labels
+  readonly timeUs: number
+}
+
+/** Rows as an import takes them: group after group, each in the order of its times. */
+export interface ExportRequest {
+  readonly kind: 'export'
+  readonly select: Selection
+  readonly fromUs: number
+  readonly toUs: number
+  /** Most rows of this answer. */
+  readonly limit: number
+  /** Only what follows it; null: from the first row on. */
+  readonly after: ExportPlace | null
 }
 
 /** The questions of the native face. */
@@ -155,4 +175,4 @@ export interface RemoteReadRequest {
   readonly queries: readonly RemoteQuery[]
 }
 
-export type QueryRequest = NativeRequest | PromqlRequest | InfluxqlRequest | RemoteReadRequest
+export type QueryRequest = NativeRequest | ExportRequest | PromqlRequest | InfluxqlRequest | RemoteReadRequest

@@ -20,7 +20,7 @@ export type Value = number | boolean | string | Uint8Array
 export const TIME_MIN_US = 0
 export const TIME_MAX_US = 2 ** 52 - 1
 
-const utf8 = new TextDecoder()
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The value of kind string or bytes that lies in bytes[start, end); always a copy. */
 export function textValue(bytes: Uint8Array, start: number, end: number, kind: Kind): Value {

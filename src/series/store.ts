@@ -23,6 +23,7 @@ import { FAMILY_SERIES } from './family.ts'
 import { FlushCycle, type FlushReport, type SeriesJobs, type SeriesStorage } from './flush-cycle.ts'
 import { type Classes, GroupClasses } from './group-classes.ts'
 import type { HeadView } from './head.ts'
+import { type ArrivedRow, walkRows } from './head-walk.ts'
 import { type DrainedHead, Heads, hasRows } from './heads.ts'
 import type { Labels } from './label.ts'
 import { type Kind, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
@@ -54,6 +55,8 @@ export class SeriesStore implements WalOwner {
   lateBeforeUs = 0
   /** A head of this many bytes is flushed. */
   flushBytes: number
+  /** Handed each row as the WAL takes it, in the order of arrival; null: nobody asks. Must not throw. */
+  onDrain: ((row: ArrivedRow) => void) | null = null
   private readonly options: StoreOptions
   private readonly encoder = new RowEncoder()
   private readonly decoder = new RowDecoder()
@@ -197,6 +200,7 @@ export class SeriesStore implements WalOwner {
   }
 
   private part({ head, cursor }: DrainedHead, out: ByteWriter): void {
+    if (this.onDrain !== null) walkRows(head, cursor, this.shapes.all, this.onDrain)
     this.out.reset()
     this.catalog.encode(this.inWal, this.out)
     this.encoder.encode(head, cursor, this.shapes.all, this.out.written(), this.freshDue, out)

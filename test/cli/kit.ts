@@ -21,6 +21,28 @@ function closed(): never {
   throw new Error('this door is not part of the test')
 }
 
+/** The world of a command without a process, and what it says on standard error. */
+export function fakeIo(): { io: Io; said(): string } {
+  let err = ''
+  const io: Io = {
+    out: async () => {},
+    err(text) {
+      err += text
+    },
+    env: {},
+    pid: 4711,
+    columns: null,
+    errIsTerminal: false,
+    pause: async () => {},
+    input: async function* () {},
+    nowMs: () => Date.UTC(2026, 0, 2, 12),
+    onSignal: () => () => {},
+    abort: closed,
+    doors: { startDaemon: closed, openDirectory: closed, checkDirectory: closed, readLedger: closed }
+  }
+  return { io, said: () => err }
+}
+
 /** Runs a command line with these doors. `during` is called when the command waits for signals. */
 export async function runWith(
   argv: readonly string[],
@@ -46,6 +68,8 @@ export async function runWith(
     pid: 4711,
     columns: more.columns === undefined ? 80 : more.columns,
     errIsTerminal: false,
+    pause: async () => {},
+    input: async function* () {},
     nowMs: () => Date.UTC(2026, 0, 2, 12),
     onSignal(listener) {
       more.during?.({ signal: listener, aborted })

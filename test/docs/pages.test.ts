@@ -165,7 +165,8 @@ t.test('README.md names every command, and every bench that has a bar', async t 
 })
 
 t.test('README.md: the lines to try do what they say', async t => {
-  const dataDir = t.testdir()
+  const dir = t.testdir({ data: {}, work: {} })
+  const dataDir = join(dir, 'data')
   const varve = await startVarve({ dataDir })
   t.teardown(() => varve.stop('SIGKILL'))
   const lines = blocks(read('README.md'), 'sh')
@@ -180,6 +181,10 @@ t.test('README.md: the lines to try do what they say', async t => {
     'set -euo pipefail',
     `mosquitto_pub() { if type -P mosquitto_pub >/dev/null; then command mosquitto_pub -p ${varve.mqttPort} "$@"`,
     `else "$NODE" '${publish}' -p ${varve.mqttPort} "$@"; fi; }`,
+    // Nothing stands in for those two where they are not installed.
+    ...['mosquitto_sub', 'mosquitto_rr'].map(
+      name => `${name}() { ! type -P ${name} >/dev/null || command ${name} -p ${varve.mqttPort} -W 20 "$@"; }`
+    ),
     'curl() { command curl --fail "$@"; }',
     `npx() { [ "$1" = varve ]; shift; "$NODE" '${join(root, 'src/main.ts')}' "$@"; }`
   ].join('\n')
@@ -187,7 +192,7 @@ t.test('README.md: the lines to try do what they say', async t => {
   for (const line of lines) {
     const env = { ...process.env, NODE: process.execPath, VARVE_DATA__DIR: dataDir }
     const outcome = await run('bash', ['-c', `${prelude}\n${line}`], {
-      cwd: root,
+      cwd: join(dir, 'work'),
       env,
       timeout: 30_000
     }).catch((error: Error & { stderr: string }) => error)
@@ -213,6 +218,7 @@ t.test('README.md: the lines to try do what they say', async t => {
   t.match(answer('order=desc'), '"temperature":21.4')
   t.match(answer('time=iso'), /"time(_us)?":"\d{4}-/)
   t.match(answer('/health'), '"status":"pass"')
+  t.match(answer('/v1/export'), '"fields":{"wind":4.2}')
   const wind = await fetch(`${varve.httpUrl}/v1/last?match=weather_wind`)
   t.match(await wind.json(), { series: [{ value: 4.2, time_us: 1_700_000_000_000_000 }] })
 })

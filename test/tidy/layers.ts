@@ -4,7 +4,7 @@
 import { codeOf, importsOf, resolveImport, type Source } from './source.ts'
 
 const everything =
-  'base disk engine kv series offload query ingest broker http resp rollup schedule config promql influxql bridge console'
+  'base disk engine kv series offload transfer query ingest broker http resp rollup schedule config promql influxql bridge console'
 
 /** Folder → folders that it may import, beside itself. `disk:types` allows `import type` only. */
 export const layers: Readonly<Record<string, string>> = {
@@ -15,10 +15,11 @@ export const layers: Readonly<Record<string, string>> = {
   kv: 'base engine disk:types',
   series: 'base engine disk:types',
   offload: 'base engine series disk:types',
-  query: 'base promql influxql series',
+  query: 'base promql influxql series transfer',
   ingest: 'base series',
+  transfer: 'base series ingest',
   broker: 'base kv',
-  http: 'base kv series ingest query console',
+  http: 'base kv series ingest query transfer console',
   resp: 'base kv series ingest query console',
   rollup: 'base engine kv series disk:types',
   bridge: 'base kv series',
@@ -28,7 +29,7 @@ export const layers: Readonly<Record<string, string>> = {
   influxql: 'base',
   embedded: 'base disk engine kv',
   daemon: everything,
-  cli: 'base disk engine series config daemon',
+  cli: 'base disk engine series transfer config daemon',
   'main.ts': 'cli',
   'index.ts': 'base kv embedded'
 }
@@ -38,6 +39,8 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   aedes: ['broker/handshakes.ts'],
   re2js: ['series/regex.ts'],
   ws: ['broker/'],
+  hyparquet: ['transfer/parquet-read.ts'],
+  'hyparquet-writer': ['transfer/parquet-write.ts'],
   mqtt: ['bridge/upstream.ts'],
   'node-cron': ['schedule/cron.ts'],
   'cbor-x': ['base/cbor'],

@@ -1,8 +1,9 @@
 // `varve query`: a table, CSV, NDJSON or a chart, from a running daemon or straight from a directory.
 import { VarveError } from '../../base/errors.ts'
 import { parseDuration, printDuration } from '../../base/units.ts'
+import { openAnswerer } from '../answer-from.ts'
 import { type Command, type Given, type Io, optionText } from '../command.ts'
-import type { Answerer, Route } from '../doors.ts'
+import type { Route } from '../doors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { parseTimeUs } from '../time-arg.ts'
 
@@ -115,18 +116,6 @@ function addTimes(given: Given, io: Io, params: URLSearchParams): void {
     const text = optionText(given, name)
     if (text !== undefined) params.set(name, String(parseTimeUs(text, io.nowMs())))
   }
-}
-
-async function openAnswerer(given: Given, io: Io): Promise<Answerer> {
-  const dir = optionText(given, 'data')
-  if (dir !== undefined) return io.doors.openDirectory(dir)
-  const { daemonUrl, HttpAnswerer } = await import('../answerer.ts')
-  let url = optionText(given, 'url')
-  if (url === undefined) {
-    const { readConfig } = await import('../config-file.ts')
-    url = daemonUrl(readConfig(given, io.env).data.dir)
-  }
-  return new HttpAnswerer(url, optionText(given, 'token') ?? io.env.VARVE_TOKEN)
 }
 
 async function printTable(body: AsyncIterable<Uint8Array>, io: Io): Promise<void> {

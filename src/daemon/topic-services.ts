@@ -1,0 +1,35 @@
+// Joins the topics that the daemon serves itself to the store and to the workers.
+//
+// Not here: what they do (kv-topics.ts, query-topics.ts).
+import type { Broker } from '../broker/server.ts'
+import type { TopicService } from '../broker/service.ts'
+import { KvTopics } from './kv-topics.ts'
+import * as policy from './policy.ts'
+import { QueryTopics } from './query-topics.ts'
+import type { Storage } from './storage.ts'
+import type { Ground } from './upkeep.ts'
+import type { Workers } from './workers.ts'
+
+/** Room for topic and properties beside an answer. */
+const HEAD_BYTES = 2048
+
+export function topicServices(
+  ground: Ground,
+  { kv, engine }: Storage,
+  workers: Workers
+): (broker: Broker) => readonly TopicService[] {
+  const { config, clock } = ground
+  return broker => {
+    const entries = new KvTopics(kv, broker, error => ground.background('entries over MQTT', error))
+    engine.wal.onSynced(() => entries.synced())
+    const questions = new QueryTopics({
+      runner: workers,
+      clock,
+      promql: policy.promqlOptions(config),
+      answerBytesMax: config.mqtt.packetMax - HEAD_BYTES,
+      relay: (topic, payload, qos, properties) => broker.relay(topic, payload, qos, properties),
+      onError: error => ground.background('question over MQTT', error)
+    })
+    return [entries, questions]
+  }
+}
