@@ -201,7 +201,9 @@ export class InlineStore {
         for (const [place, { startUs, count, at, others, stales }] of found) {
           const isSome = count + others + stales > 0 || at !== null
           if (said.has(place) || !isSome || isDirty(startUs)) continue
-          wrongs.push(`tier ${name} of group ${id} has a window at ${place}, of which no raw rows say anything`)
+          wrongs.push(
+            `tier ${name} of group ${id} has a window at ${place}, of which no raw rows say anything`
+          )
         }
       }
     }
