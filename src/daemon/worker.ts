@@ -51,6 +51,8 @@ export interface RollupCall {
   readonly heads: readonly HeadView[]
   readonly spans: readonly RollupSpan[]
   readonly ids: SegmentIds
+  /** How far rollups have come: coarse windows are made of finer ones. */
+  readonly progress: Uint8Array
 }
 
 export interface QueryCall {
@@ -92,8 +94,8 @@ class WorkerState {
       this.told(await mergeSegments(this.disk, inputs, this.catalog, id)),
     compact: async (task: CompactionTask) =>
       this.told(await runCompaction(engineFiles(this.disk), task, () => Promise.resolve())),
-    rollup: async ({ heads, spans, ids }: RollupCall) => {
-      const reader = this.reader(heads)
+    rollup: async ({ heads, spans, ids, progress }: RollupCall) => {
+      const reader = this.reader(heads, progress)
       try {
         return this.told(await runRollup(this.disk, reader, this.catalog, spans, ids))
       } finally {

@@ -47,6 +47,10 @@ interface Piece {
 
 /** One consistent view of all series. Make one per query. */
 export class SeriesReader implements SeriesSource {
+  /** Chunks of which something was read. */
+  blocksRead = 0
+  /** How often a damaged place was met. */
+  damagesMet = 0
   private readonly snapshot: Snapshot
   private readonly cache: SegmentCache
   private readonly segments: readonly LiveSegment[]
@@ -181,7 +185,10 @@ export class SeriesReader implements SeriesSource {
 
   /** The places of a group in a segment; none when its index is damaged. */
   private chunks(info: LiveSegment, group: number, fromUs: number, toUs: number): ChunkPlace[] {
-    if (this.unreadable.has(info.id)) return []
+    if (this.unreadable.has(info.id)) {
+      this.damagesMet++
+      return []
+    }
     try {
       return this.cache.index(info).chunks(group, fromUs, toUs)
     } catch (error) {
@@ -202,9 +209,11 @@ export class SeriesReader implements SeriesSource {
           firstUs: place.firstUs,
           lastUs: place.lastUs,
           rank,
-          read: () => this.guard(info, segment => segment.run(place, fields)),
+          read: () => this.guard(info, segment => this.block(segment.run(place, fields))),
           summary: ends =>
-            this.guard(info, segment => segment.chunk(place, view => summarise(view, fields, ends)))
+            this.guard(info, segment =>
+              this.block(segment.chunk(place, view => summarise(view, fields, ends)))
+            )
         })
       }
     }
@@ -223,6 +232,12 @@ export class SeriesReader implements SeriesSource {
     return pieces
   }
 
+  /** Counts what was read of a chunk; of a summary that could not tell, only the reading that follows. */
+  private block<T>(read: T): T {
+    if (read !== null) this.blocksRead++
+    return read
+  }
+
   /** Damage costs what it hit, never the query. */
   private guard<T>(info: LiveSegment, read: (segment: SeriesSegment) => T): T | null {
     try {
@@ -236,6 +251,7 @@ export class SeriesReader implements SeriesSource {
   /** Tells of a damaged place once. */
   private damaged(error: unknown): void {
     if (!(error instanceof CorruptionError)) throw error
+    this.damagesMet++
     const place = `${error.file} ${error.offset}`
     if (this.told.has(place)) return
     this.told.add(place)

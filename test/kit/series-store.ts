@@ -9,30 +9,27 @@ import { openStorage, type Storage } from '../../src/daemon/storage.ts'
 import type { Workers } from '../../src/daemon/workers.ts'
 import type { Disk } from '../../src/disk/disk.ts'
 import type { SegmentInfo } from '../../src/engine/manifest.ts'
-import { rollUp } from '../../src/rollup/aggregate.ts'
-import { HOUR_US } from '../../src/rollup/progress.ts'
+import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
+import { HOUR_US, RollupProgress } from '../../src/rollup/progress.ts'
 import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
-import { COLUMNS_PER_FIELD, isTierClass, type Tier, tierClass, tierField } from '../../src/rollup/tier.ts'
+import { isTierClass, type Tier, tierClass } from '../../src/rollup/tier.ts'
+import { openTiered } from '../../src/rollup/tier-reader.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
 import { mergeSegments } from '../../src/series/merge-job.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
 import type { Run } from '../../src/series/run.ts'
-import { clip } from '../../src/series/run-edit.ts'
-import { KIND } from '../../src/series/sample.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
-import { bits, type ModelRow, runLines } from '../series/model.ts'
+import type { ModelRow } from '../series/model.ts'
 import { readRuns } from './sent-rows.ts'
+import { differences, foldedWindows, tierWindows } from './tier-windows.ts'
 
 export const KEEP_US = 6 * HOUR_US
 export const TIERS: readonly Tier[] = [
-  { name: '1m', stepUs: 60_000_000, keepUs: Number.POSITIVE_INFINITY },
-  { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY }
+  { name: '1m', stepUs: 60_000_000, keepUs: Number.POSITIVE_INFINITY, coverage: EVERY_GROUP },
+  { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY, coverage: EVERY_GROUP }
 ]
-
-/** The columns of a field that count. */
-const COUNTS = new Set([tierField(0, 'count'), tierField(0, 'others')])
 
 export interface StoreOptions {
   readonly disk: Disk
@@ -184,24 +181,29 @@ export class InlineStore {
     const wrongs: string[] = []
     for (const { name, stepUs } of TIERS) {
       const lowUs = Math.ceil(fromUs / HOUR_US) * HOUR_US
-      const highUs = (progress.doneUs.get(name) ?? 0) - stepUs
+      const highUs = (progress.done.get(name)?.doneUs ?? 0) - stepUs
       if (highUs < lowUs) continue
       const tier = this.read(reader => readRuns(reader, raw.length, lowUs, highUs), { tier: name })
       for (const [id, runs] of raw.entries()) {
-        const rolled = rollUp(runs, stepUs)
-        const due = rolled && clip(rolled, lowUs, highUs)
-        const isDirty = (line: string): boolean => {
-          const groups = progress.dirty.get(Math.floor(Number(line.split(' ')[0]) / HOUR_US))
+        const found = tierWindows(tier[id]!)
+        const said = foldedWindows(runs, stepUs)
+        const isDirty = (startUs: number): boolean => {
+          const groups = progress.dirty.get(Math.floor(startUs / HOUR_US))
           return groups === 'all' || (groups?.has(id) ?? false)
         }
-        const [said, found] = [new Set(runLines(due === null ? [] : [due])), new Set(runLines(tier[id]!))]
-        for (const line of said) {
-          if (found.has(line) || isDirty(line)) continue
-          wrongs.push(`tier ${name} of group ${id} is without ${line}, which its raw rows say`)
+        for (const [place, window] of said) {
+          const { startUs } = window
+          if (startUs < lowUs || startUs > highUs || isDirty(startUs)) continue
+          const kept = found.get(place)
+          const names = kept === undefined ? ['all'] : differences(window, kept)
+          if (names.length > 0) wrongs.push(`tier ${name} of group ${id} at ${place} has another ${names}`)
         }
-        for (const line of found) {
-          if (said.has(line) || !countsSome(line) || isDirty(line)) continue
-          wrongs.push(`tier ${name} of group ${id} has ${line}, which no raw rows say`)
+        for (const [place, { startUs, count, at, others, stales }] of found) {
+          const isSome = count + others + stales > 0 || at !== null
+          if (said.has(place) || !isSome || isDirty(startUs)) continue
+          wrongs.push(
+            `tier ${name} of group ${id} has a window at ${place}, of which no raw rows say anything`
+          )
         }
       }
     }
@@ -234,23 +236,16 @@ export class InlineStore {
   private async readLong<T>(callback: (reader: SeriesReader) => Promise<T>): Promise<T> {
     const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
     const { series, engine } = this.storage
-    const segments = series.live(engine.manifest.segments.values()).filter(info => !isTierClass(info.class))
+    const segments = series.live(engine.manifest.segments.values())
     for (const info of segments) cache.open(info)
     const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
+    const progress = RollupProgress.decode(this.storage.progress.encode())
     try {
       return await callback(
-        new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
-          this.damage.push(error)
-        )
+        openTiered(series.catalog, segments, heads, progress, cache, error => this.damage.push(error))
       )
     } finally {
       cache.close()
     }
   }
-}
-
-/** Whether a line of a tier says that there are samples: columns beside those are of no meaning where none is. */
-function countsSome(line: string): boolean {
-  const [, field, value] = line.split(' ')
-  return COUNTS.has(Number(field) % COLUMNS_PER_FIELD) && value !== bits(KIND.number, 0)
 }
