@@ -144,9 +144,10 @@ function* checkRetention({ retention }: Config): Iterable<Conflict> {
 }
 
 function* checkTiers({ rollup }: Config): Iterable<Conflict> {
-  let finer = 0
+  const finerOf = new Map<string, number>()
   for (const [i, tier] of rollup.tiers.entries()) {
     const key = `rollup.tiers[${i}].every`
+    const finer = finerOf.get(tier.rule) ?? 0
     if (finer > 0 && (tier.every <= finer || tier.every % finer !== 0)) {
       yield { key, why: `it must be a multiple of the tier before (${printDuration(finer)}), and more` }
     }
@@ -156,16 +157,20 @@ function* checkTiers({ rollup }: Config): Iterable<Conflict> {
         why: `it must be at least one window (${printDuration(tier.every)})`
       }
     }
-    finer = tier.every
+    if (tier.rule !== '' && !rollup.rules.some(rule => rule.name === tier.rule)) {
+      yield { key: `rollup.tiers[${i}].rule`, why: 'there is no such rule in rollup.rules' }
+    }
+    finerOf.set(tier.rule, tier.every)
   }
 }
 
-function* checkNames({ mqtt, http, retention, ingest }: Config): Iterable<Conflict> {
+function* checkNames({ mqtt, http, retention, rollup, ingest }: Config): Iterable<Conflict> {
   const lists: [string, string, readonly string[]][] = [
     ['mqtt.users', 'name', mqtt.users.map(user => user.name)],
     ['http.tokens', 'name', http.tokens.map(token => token.name)],
     ['http.tokens', 'token', http.tokens.map(token => token.token)],
-    ['retention.rules', 'name', retention.rules.map(rule => rule.name)]
+    ['retention.rules', 'name', retention.rules.map(rule => rule.name)],
+    ['rollup.rules', 'name', rollup.rules.map(rule => rule.name)]
   ]
   for (const [table, column, values] of lists) {
     const rows = new Map<string, number>()

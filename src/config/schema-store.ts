@@ -192,8 +192,8 @@ export const retention = {
 
 const TIERS = [
   { every: '1m', keep: '90d' },
-  { every: '1h', keep: '5y' },
-  { every: '1d', keep: 'forever' }
+  { every: '1h', keep: '5y', sketch: '1%' },
+  { every: '1d', keep: 'forever', sketch: '1%' }
 ] as const
 
 export const rollup = {
@@ -203,17 +203,50 @@ export const rollup = {
     what: 'Rollups are written.',
     why: 'A year of one series is 8760 windows of an hour, and 3 million samples at one every 10s.'
   }),
+  rules: tables({
+    key: 'rollup.rules',
+    default: [],
+    rowsMax: 32,
+    columns: {
+      name: text({
+        key: 'name',
+        min: 1,
+        max: 64,
+        valid: name => (/^[a-z][a-z0-9_-]*$/.test(name) ? null : 'must be like "fast-7d": a-z 0-9 _ -'),
+        what: 'Name of the rule, by which tiers say that they are of it.',
+        why: 'Part of the tier in queries and on the medium: keep it, or the tier begins anew.'
+      }),
+      match: text({
+        key: 'match',
+        default: '',
+        max: 1024,
+        valid: filterFault,
+        what: 'MQTT filter on the label topic, such as "site1/+/vibration"; "" matches every group.',
+        why: 'Topics are how devices are told apart.'
+      }),
+      group: text({
+        key: 'group',
+        default: '',
+        max: 1024,
+        valid: regexFault,
+        what: 'Anchored regular expression on the measurement of line protocol, such as "cpu|disk"; "" matches all.',
+        why: 'All fields of a message share a row of a tier, so a rule is about messages and not about single series.'
+      })
+    },
+    what: 'Which series have tiers of their own; the first rule that matches decides. A rule without tiers: none.',
+    why: 'Vibration wants seconds for a week, an energy meter a day for ever, a debug topic nothing.'
+  }),
   tiers: tables({
     key: 'rollup.tiers',
     default: TIERS,
-    rowsMax: 8,
+    rowsMax: 32,
     columns: {
       every: duration({
         key: 'every',
         min: '10s',
         max: '28d',
-        what: 'Window of the tier; each is a multiple of the one before.',
-        why: 'A tier is made of the finer one, so windows must nest.'
+        what: 'Window of the tier; each is a multiple of the one before of the same rule.',
+        why: 'A coarse window is folded from finer ones where they are there, so windows must nest.'
       }),
       keep: durationOr('forever', {
         key: 'keep',
@@ -221,6 +254,20 @@ export const rollup = {
         max: '200y',
         what: 'How long this tier is kept.',
         why: 'Coarser tiers are small: a series has 24 windows of 1h a day.'
+      }),
+      rule: text({
+        key: 'rule',
+        default: '',
+        max: 64,
+        what: 'Name of the rule in rollup.rules whose series the tier keeps; "": those that no rule matches.',
+        why: 'Each rule has tiers of its own, each with its own keep.'
+      }),
+      sketch: choice({
+        key: 'sketch',
+        default: 'none',
+        of: ['none', '0.25%', '0.5%', '1%', '2%', '4%'],
+        what: 'Relative error of quantiles (fn=p50, p99, ...) that the tier answers; none keeps nothing for them.',
+        why: 'What it costs depends on how widely values spread; windows of a minute would grow most, and raw answers for them.'
       }),
       cron: cron({
         key: 'cron',
@@ -230,7 +277,7 @@ export const rollup = {
         why: 'A coarse tier may wait for a quiet hour.'
       })
     },
-    what: 'Rollup tiers: count, sum, min, max, first and last of every series in every window.',
+    what: 'Rollup tiers: count, sum, min, max, first, last with their times, resets of counters and, if wanted, how values spread.',
     why: 'One minute for a day on a screen, one hour for a year, one day for ever.'
   })
 }

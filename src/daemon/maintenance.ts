@@ -10,7 +10,7 @@
 // Not here: flushing (series/store.ts), compaction of entries (kv), cron (schedule).
 import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
-import { HOUR_US, type RollupProgress } from '../rollup/progress.ts'
+import { advanced, HOUR_US, type RollupProgress, type TierProgress } from '../rollup/progress.ts'
 import type { RollupSpan } from '../rollup/rollup-job.ts'
 import { isTierClass, type Tier, tierClass } from '../rollup/tier.ts'
 import { rawGone } from '../rollup/tier-reader.ts'
@@ -122,16 +122,18 @@ export class Maintenance {
     try {
       const spans = [...next, ...this.repairSpans(dirty)]
       if (spans.length === 0) {
-        progress.commit(progress.doneUs)
+        progress.commit(new Map(progress.done))
         return { windows_to: new Date(progress.frontierUs / 1000).toISOString() }
       }
       // In this order: synced() may throw at once, and would leave a rollup behind that nobody awaits.
       const [, segments] = await Promise.all([this.parts.synced(), workers.rollup(spans)])
       const known = new Set(this.parts.tiers().map(tier => tier.name))
-      const doneUs = new Map([...progress.doneUs].filter(([name]) => known.has(name)))
-      for (const { tier, toUs } of next) doneUs.set(tier.name, toUs)
-      await manifest.commit({ add: segments, notes: [[PROGRESS_NOTE, progress.encode(doneUs)]] })
-      progress.commit(doneUs)
+      const done = new Map([...progress.done].filter(([name]) => known.has(name)))
+      for (const { tier, fromUs, toUs, coverage } of next) {
+        done.set(tier.name, advanced(done.get(tier.name), fromUs, toUs, coverage))
+      }
+      await manifest.commit({ add: segments, notes: [[PROGRESS_NOTE, progress.encode(done)]] })
+      progress.commit(done)
       this.changed([])
       return { segments: segments.length, bytes: bytesOf(segments), repaired_hours: dirty.size }
     } catch (error) {
@@ -143,12 +145,12 @@ export class Maintenance {
   private nextSpans(tiers: readonly Tier[], nowUs: number): RollupSpan[] {
     const spans: RollupSpan[] = []
     for (const tier of tiers) {
-      const doneUs = this.parts.progress.doneUs.get(tier.name)
+      const doneUs = this.parts.progress.done.get(tier.name)?.doneUs
       const fromUs = doneUs ?? Math.floor(this.oldestUs(nowUs) / tier.stepUs) * tier.stepUs
       // What was dropped before the tier began is not in it.
       if (doneUs === undefined) this.parts.progress.setGone(tierClass(tier.name), this.rawGoneUs())
       const toUs = Math.floor((nowUs - LATENESS_US) / tier.stepUs) * tier.stepUs
-      if (toUs > fromUs) spans.push({ tier, fromUs, toUs, groups: null })
+      if (toUs > fromUs) spans.push({ tier, fromUs, toUs, groups: null, coverage: tier.coverage })
     }
     return spans
   }
@@ -159,15 +161,17 @@ export class Maintenance {
     // What was dropped counts, not what might be: a bucket stays whole until its last sample is too old.
     const rawFromUs = this.rawGoneUs()
     for (const tier of this.parts.tiers()) {
-      const doneUs = this.parts.progress.doneUs.get(tier.name) ?? 0
+      const known = this.parts.progress.done.get(tier.name)
+      if (known === undefined) continue
+      const { doneUs } = known
       const windows = new Map<number, Set<number> | 'all'>()
       for (const [hour, groups] of dirty) {
         const step = Math.max(tier.stepUs, HOUR_US)
         const fromUs = Math.floor((hour * HOUR_US) / step) * step
         if (fromUs >= doneUs || fromUs < rawFromUs) continue
-        const known = windows.get(fromUs)
-        if (groups === 'all' || known === 'all') windows.set(fromUs, 'all')
-        else windows.set(fromUs, new Set([...(known ?? []), ...groups]))
+        const before = windows.get(fromUs)
+        if (groups === 'all' || before === 'all') windows.set(fromUs, 'all')
+        else windows.set(fromUs, new Set([...(before ?? []), ...groups]))
       }
       for (const [fromUs, groups] of windows) {
         const toUs = Math.min(fromUs + Math.max(tier.stepUs, HOUR_US), doneUs)
@@ -175,7 +179,7 @@ export class Maintenance {
           groups === 'all'
             ? Array.from({ length: this.parts.series.catalog.groupCount }, (_, id) => id)
             : [...groups].sort((a, b) => a - b)
-        spans.push({ tier, fromUs, toUs, groups: ids })
+        for (const spell of spellsIn(known, fromUs, toUs)) spans.push({ tier, groups: ids, ...spell })
       }
     }
     return spans
@@ -215,6 +219,14 @@ export class Maintenance {
     this.parts.workers.segmentsChanged()
     this.parts.pins.retire(removed)
   }
+}
+
+/** The parts of a span with what the tier kept in each. */
+function spellsIn({ doneUs, spells }: TierProgress, fromUs: number, toUs: number) {
+  return spells.flatMap(({ sinceUs, coverage }, i) => {
+    const part = { fromUs: Math.max(fromUs, sinceUs), toUs: Math.min(toUs, spells[i + 1]?.sinceUs ?? doneUs) }
+    return part.fromUs < part.toUs ? [{ ...part, coverage }] : []
+  })
 }
 
 function bytesOf(segments: readonly SegmentInfo[]): number {

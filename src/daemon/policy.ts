@@ -19,6 +19,7 @@ import type { RetentionClass } from '../series/bucket.ts'
 import { type CatalogLimits, seriesName } from '../series/catalog.ts'
 import { type Labels, labelValue } from '../series/label.ts'
 import type { KeepTimes } from '../series/retention.ts'
+import { SKETCH_LEVELS } from '../series/sketch.ts'
 
 const MS_US = 1000
 
@@ -97,15 +98,26 @@ export function keepTimes(classes: readonly RetentionClass[], tiers: readonly Ti
   ])
 }
 
-/** The tiers, the finest first, each with its own cron expression. */
+/** The tiers, those of each rule with the finest first, each with its own cron expression. */
 export function rollupTiers({ rollup, schedule }: Config): { tier: Tier; cron: string }[] {
   if (!rollup.enabled) return []
+  const rules = rollup.rules.map(({ match, group }) => ({ match, group }))
   return [...rollup.tiers]
     .sort((a, b) => a.every - b.every)
-    .map(row => ({
-      tier: { name: printDuration(row.every), stepUs: row.every * MS_US, keepUs: keepUs(row.keep) },
-      cron: row.cron === '' ? schedule.rollup : row.cron
-    }))
+    .map(row => {
+      const step = printDuration(row.every)
+      const own = rollup.rules.findIndex(rule => rule.name === row.rule)
+      const sketch = row.sketch === 'none' ? null : SKETCH_LEVELS[row.sketch]
+      return {
+        tier: {
+          name: own < 0 ? step : `${row.rule}.${step}`,
+          stepUs: row.every * MS_US,
+          keepUs: keepUs(row.keep),
+          coverage: { rules, own, sketch }
+        },
+        cron: row.cron === '' ? schedule.rollup : row.cron
+      }
+    })
 }
 
 export function topicRules({ ingest }: Config): RuleOptions[] {

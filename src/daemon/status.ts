@@ -81,7 +81,7 @@ export function statusOf(parts: Parts): object {
     memory: memoryBody(parts),
     event_loop: { delay_ms_p99: loop.p99Ms(), delay_ms_max: loop.maxMs() },
     jobs: jobs.status().map(jobBody),
-    rollups: [...progress.doneUs].map(([name, doneUs]) => ({
+    rollups: [...progress.done].map(([name, { doneUs }]) => ({
       tier: name,
       done_to: new Date(doneUs / 1000).toISOString(),
       late_hours: progress.dirty.size

@@ -47,6 +47,8 @@ export interface RollupCall {
   readonly heads: readonly HeadView[]
   readonly spans: readonly RollupSpan[]
   readonly ids: SegmentIds
+  /** How far rollups have come: coarse windows are made of finer ones. */
+  readonly progress: Uint8Array
 }
 
 export interface QueryCall {
@@ -86,8 +88,8 @@ class WorkerState {
       this.told(await flushHead(this.disk, this.head(head, true), this.catalog, classes, ids)),
     merge: async ({ inputs, id }: { inputs: readonly SegmentInfo[]; id: number }) =>
       this.told(await mergeSegments(this.disk, inputs, this.catalog, id)),
-    rollup: async ({ heads, spans, ids }: RollupCall) => {
-      const reader = this.reader(heads)
+    rollup: async ({ heads, spans, ids, progress }: RollupCall) => {
+      const reader = this.reader(heads, progress)
       try {
         return this.told(await runRollup(this.disk, reader, this.catalog, spans, ids))
       } finally {

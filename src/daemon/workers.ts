@@ -113,7 +113,7 @@ export class Workers implements SeriesJobs, QueryRunner {
     try {
       const { lane } = this.current('background')
       const ids = this.ids(spans.reduce((sum, span) => sum + bucketsOf(span).length, 0))
-      const call: RollupCall = { heads: this.options.series.views(), spans, ids }
+      const call: RollupCall = { heads: this.options.series.views(), spans, ids, progress: this.progress() }
       return await this.counted(ids.ids, lane.call('rollup', call))
     } finally {
       release()
@@ -230,5 +230,7 @@ export class Workers implements SeriesJobs, QueryRunner {
 }
 
 function readsTiers(request: QueryRequest): boolean {
-  return request.kind === 'range' && request.windows !== null && request.windows.tier !== 'raw'
+  if (request.kind === 'range') return request.windows !== null && request.windows.tier !== 'raw'
+  if (request.kind === 'promql-instant' || request.kind === 'promql-range') return request.tier !== 'raw'
+  return request.kind === 'influxql'
 }

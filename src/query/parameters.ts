@@ -26,6 +26,7 @@ import {
   type Selection,
   TIME_STYLES,
   WINDOW_FUNCTIONS,
+  type WindowFunction,
   type WindowRequest
 } from './request.ts'
 import { parseTime } from './time-text.ts'
@@ -154,12 +155,12 @@ function windows(given: Parameters): WindowRequest | null {
   const stepUs = reading('step', () => parseDuration(step)) * 1000
   if (stepUs < 1000 || stepUs > TIME_MAX_US) throw new ParameterError('step', 'it must be from 1ms to 285y')
   const functions = list(given, 'fn').map(name => {
-    const found = WINDOW_FUNCTIONS.find(known => known === name)
+    const found = /^p(?:100|\d{1,2}(?:\.\d{1,3})?)$/.test(name)
+      ? (name as WindowFunction)
+      : WINDOW_FUNCTIONS.find(known => known === name)
     if (found === undefined) {
-      throw new ParameterError(
-        'fn',
-        `${JSON.stringify(name.slice(0, 40))} is not one of ${WINDOW_FUNCTIONS.join(', ')}`
-      )
+      const known = [...WINDOW_FUNCTIONS, 'p0 to p100 (such as p99.9)'].join(', ')
+      throw new ParameterError('fn', `${JSON.stringify(name.slice(0, 40))} is not one of ${known}`)
     }
     return found
   })

@@ -3,14 +3,15 @@
 // series stay alone, else all groups of equal labels. A group is read once for all its fields, and only one
 // cluster's windows are in memory.
 import { type Labels, labelValue } from '../series/label.ts'
-import type { SeriesSource, TierSource } from '../series/source.ts'
+import type { SeriesSource, TierNeed, TierSource, TierWindow } from '../series/source.ts'
 import { type Answer, labelNamesOf, type Part, type Row } from './answer.ts'
 import { samplesOf } from './cursor.ts'
 import type { Budget } from './limits.ts'
 import { selectSeries } from './list.ts'
 import type { RangeRequest, WindowRequest } from './request.ts'
-import { checkTier, needsEnds, planReads } from './tiers.ts'
-import { WINDOW_BYTES, Windows } from './windows.ts'
+import { checkTier, needsOf, planReads } from './tiers.ts'
+import { hasSketch } from './window-quantiles.ts'
+import { Windows } from './windows.ts'
 
 interface Cluster {
   readonly labels: Labels
@@ -27,6 +28,8 @@ interface Reads {
   samples: number
   /** Rows of a tier; of raw, chunks of which the head told all. */
   windows: number
+  /** Chunks of segments of which something was read. */
+  blocks: number
 }
 
 /**
@@ -67,11 +70,15 @@ export function windowedRange(
 function explanation(clusters: readonly Cluster[], reading: ClusterReading): Answer {
   function* parts(): Iterable<Part> {
     for (const cluster of clusters) reading.read(cluster)
-    for (const [name, { fromUs, toUs, stretches, samples, windows }] of reading.reads) {
-      yield { name, labels: [], rows: [{ timeUs: fromUs, cells: [toUs, stretches, samples, windows] }] }
+    for (const [name, { fromUs, toUs, stretches, samples, windows, blocks }] of reading.reads) {
+      yield {
+        name,
+        labels: [],
+        rows: [{ timeUs: fromUs, cells: [toUs, stretches, samples, windows, blocks] }]
+      }
     }
   }
-  const columns = ['to_us', 'stretches', 'samples', 'windows']
+  const columns = ['to_us', 'stretches', 'samples', 'windows', 'blocks']
   return { is: 'rows', single: true, columns, labelNames: [], parts: parts() }
 }
 
@@ -105,14 +112,18 @@ class ClusterReading {
   private readonly request: RangeRequest
   private readonly windows: WindowRequest
   private readonly budget: Budget
+  private readonly needs: readonly TierNeed[]
   private readonly ends: boolean
+  private readonly hasQuantiles: boolean
 
   constructor(source: SeriesSource, request: RangeRequest, windows: WindowRequest, budget: Budget) {
     this.source = source
     this.request = request
     this.windows = windows
     this.budget = budget
-    this.ends = needsEnds(windows)
+    this.needs = needsOf(windows)
+    this.ends = this.needs.includes('ends')
+    this.hasQuantiles = this.needs.includes('sketch')
   }
 
   /** The windows of each series name of a cluster. */
@@ -123,12 +134,12 @@ class ClusterReading {
       const into = (field: number): Windows => {
         const name = names.get(field)!
         let found = byName.get(name)
-        if (found === undefined) byName.set(name, (found = new Windows(windows.stepUs)))
+        if (found === undefined) byName.set(name, (found = new Windows(windows.stepUs, this.hasQuantiles)))
         return found
       }
       const held = (): void => {
         let bytes = 0
-        for (const found of byName.values()) bytes += found.size * WINDOW_BYTES
+        for (const found of byName.values()) bytes += found.bytes
         this.budget.held(bytes)
       }
       const fields = [...names.keys()].sort((a, b) => a - b)
@@ -155,8 +166,12 @@ class ClusterReading {
     held: () => void
   ): void {
     const reads = this.count('raw', fromUs, toUs)
-    const { stepUs } = this.windows
-    for (const part of this.source.folds(group, fields, fromUs, toUs - 1, stepUs, this.ends)) {
+    const { source, windows } = this
+    const blocksBefore = source.blocksRead
+    const parts = this.hasQuantiles
+      ? source.runs(group, fields, fromUs, toUs - 1)
+      : source.folds(group, fields, fromUs, toUs - 1, windows.stepUs, this.ends)
+    for (const part of parts) {
       const samples = samplesOf(part)
       reads.samples += samples
       this.budget.scanned(samples)
@@ -167,9 +182,13 @@ class ClusterReading {
       }
       held()
     }
+    reads.blocks += source.blocksRead - blocksBefore
   }
 
-  /** Reads a tier, and raw where strings among the samples leave open which was the first or the last. */
+  /**
+   * Reads a tier, and raw where a window does not tell: which was the first or the last of strings and stale marks,
+   * or quantiles, of a time when it had no sketches.
+   */
   private readTier(
     tier: TierSource,
     group: number,
@@ -181,30 +200,37 @@ class ClusterReading {
   ): void {
     const reads = this.count(tier.name, fromUs, toUs)
     const redo: { field: number; fromUs: number; toUs: number }[] = []
-    const rawFromUs =
-      this.ends && this.windows.tier === 'auto' ? this.source.rawFromUs(group) : Number.POSITIVE_INFINITY
-    for (const window of tier.windows(group, fields, fromUs, toUs)) {
+    const blocksBefore = tier.blocksRead
+    const mayRedo = this.windows.tier === 'auto' && (this.ends || this.hasQuantiles)
+    const rawFromUs = mayRedo ? this.source.rawFromUs(group) : Number.POSITIVE_INFINITY
+    for (const window of tier.windows(group, fields, fromUs, toUs, this.needs)) {
       const { field, startUs } = window
-      if (window.others > 0 && startUs >= rawFromUs) {
+      if (startUs >= rawFromUs && !this.isTelling(window)) {
         const before = redo.find(one => one.field === field && one.toUs === startUs)
         if (before === undefined) redo.push({ field, fromUs: startUs, toUs: startUs + tier.stepUs })
         else before.toUs += tier.stepUs
         continue
       }
       reads.windows++
-      reads.samples += window.count + window.others
+      reads.samples += window.count + window.others + window.stales + (window.at === null ? 0 : 1)
       if (reads.windows % 1024 === 0) this.budget.scanned(1024)
-      into(field).addTier(window, tier.stepUs)
+      into(field).addTier(window)
     }
+    reads.blocks += tier.blocksRead - blocksBefore
     this.budget.check()
     held()
     for (const span of redo) this.readRaw(group, [span.field], span.fromUs, span.toUs, into, held)
   }
 
+  private isTelling(window: TierWindow): boolean {
+    if (this.ends && window.others + window.stales > 0) return false
+    return !this.hasQuantiles || hasSketch(window)
+  }
+
   private count(place: string, fromUs: number, toUs: number): Reads {
     let reads = this.reads.get(place)
     if (reads === undefined) {
-      reads = { fromUs, toUs, stretches: 0, samples: 0, windows: 0 }
+      reads = { fromUs, toUs, stretches: 0, samples: 0, windows: 0, blocks: 0 }
       this.reads.set(place, reads)
     }
     reads.stretches++

@@ -14,7 +14,8 @@ export type TimeStyle = (typeof TIME_STYLES)[number]
 
 /** What a window can say of its samples. */
 export const WINDOW_FUNCTIONS = ['count', 'sum', 'min', 'max', 'avg', 'first', 'last'] as const
-export type WindowFunction = (typeof WINDOW_FUNCTIONS)[number]
+/** p50 or p99.9 is a quantile: exact from raw values, within the error of a tier's sketches else. */
+export type WindowFunction = (typeof WINDOW_FUNCTIONS)[number] | `p${number}`
 
 /** Which series: those of any selector (all when there is none) under the topic filter (when given). */
 export interface Selection {
@@ -88,6 +89,10 @@ interface PromqlQuestion {
   readonly secondsMax: number | null
   /** Most series of the answer; null: no bound but the server's. */
   readonly limit: number | null
+  /** 'raw': samples alone are read. */
+  readonly tier: 'auto' | 'raw'
+  /** Says beside the answer from where it was read. */
+  readonly explain: boolean
 }
 
 /** PromQL at one time. */

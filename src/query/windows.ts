@@ -12,9 +12,10 @@ import type { Order, SummaryColumn, TierWindow } from '../series/source.ts'
 import type { Cell, Row } from './answer.ts'
 import { columnValue } from './cursor.ts'
 import type { WindowFunction } from './request.ts'
+import { WindowQuantiles } from './window-quantiles.ts'
 
 /** What a window costs in memory, about. */
-export const WINDOW_BYTES = 140
+const WINDOW_BYTES = 140
 
 const SLOTS_FIRST = 16
 
@@ -52,9 +53,17 @@ export class Windows {
   private lastTimes = new Float64Array(SLOTS_FIRST)
   private readonly firsts: Cell[] = []
   private readonly lasts: Cell[] = []
+  /** Null: not asked for. */
+  private readonly quantiles: WindowQuantiles | null
 
-  constructor(stepUs: number) {
+  constructor(stepUs: number, hasQuantiles = false) {
     this.stepUs = stepUs
+    this.quantiles = hasQuantiles ? new WindowQuantiles() : null
+  }
+
+  /** What they hold in memory, about. */
+  get bytes(): number {
+    return this.size * WINDOW_BYTES + (this.quantiles?.bytes ?? 0)
   }
 
   /** How many windows have samples. */
@@ -136,30 +145,40 @@ export class Windows {
     this.sums[slot]! += nans > 0 ? Number.NaN : column.sum
     if (column.min < this.mins[slot]!) this.mins[slot] = column.min
     if (column.max > this.maxs[slot]!) this.maxs[slot] = column.max
-    if (firstUs < this.firstTimes[slot]!) {
-      this.firstTimes[slot] = firstUs
-      this.firsts[slot] = kind === KIND.boolean ? column.first === 1 : column.first
-    }
-    if (lastUs >= this.lastTimes[slot]!) {
-      this.lastTimes[slot] = lastUs
-      this.lasts[slot] = kind === KIND.boolean ? column.last === 1 : column.last
-    }
+    const said = (value: number) => (kind === KIND.boolean ? value === 1 : value)
+    this.addEnds(slot, firstUs, said(column.first), lastUs, said(column.last))
   }
 
-  /** Adds a window of a tier. Its first and last sample count as made at its start and at its end. */
-  addTier({ startUs, count, others, sum, min, max, first, last }: TierWindow, stepUs: number): void {
+  /** Adds a window of a tier, with what the functions need of it. A stale mark is the NaN that it is stored as. */
+  addTier(window: TierWindow): void {
+    const { startUs, at, count, others, stales, sum, min, max } = window
     const slot = this.slot(Math.floor(startUs / this.stepUs))
-    this.counts[slot]! += count + others
-    if (count === 0) return
-    this.numbers[slot]! += count
+    this.counts[slot]! += count + others + stales + (at === null ? 0 : 1)
+    this.numbers[slot]! += count + stales + (at === null ? 0 : 1)
+    if (at !== null) {
+      const value = Number(at)
+      this.addFigures(slot, value, value, value)
+      this.addEnds(slot, startUs, at, startUs, at)
+    }
+    if (stales > 0) this.sums[slot] = Number.NaN
+    if (count > 0) {
+      this.addFigures(slot, sum, min, max)
+      this.addEnds(slot, window.firstUs, window.first, window.lastUs, window.last)
+    }
+    if (count + stales > 0 || at !== null) this.quantiles?.addTier(slot, window)
+  }
+
+  private addFigures(slot: number, sum: number, min: number, max: number): void {
     this.sums[slot]! += sum
     if (min < this.mins[slot]!) this.mins[slot] = min
     if (max > this.maxs[slot]!) this.maxs[slot] = max
-    if (startUs < this.firstTimes[slot]!) {
-      this.firstTimes[slot] = startUs
+  }
+
+  private addEnds(slot: number, firstUs: number, first: Cell, lastUs: number, last: Cell): void {
+    if (firstUs < this.firstTimes[slot]!) {
+      this.firstTimes[slot] = firstUs
       this.firsts[slot] = first
     }
-    const lastUs = startUs + stepUs - 1
     if (lastUs >= this.lastTimes[slot]!) {
       this.lastTimes[slot] = lastUs
       this.lasts[slot] = last
@@ -180,9 +199,8 @@ export class Windows {
     this.counts[slot]! += to - from
     if (column.numbers !== null) {
       this.numbers[slot]! += to - from
-      this.sums[slot]! += sum
-      if (min < this.mins[slot]!) this.mins[slot] = min
-      if (max > this.maxs[slot]!) this.maxs[slot] = max
+      this.addFigures(slot, sum, min, max)
+      this.quantiles?.add(slot, column.numbers, from, to)
     }
     if (firstUs < this.firstTimes[slot]!) {
       this.firstTimes[slot] = firstUs
@@ -267,6 +285,7 @@ export class Windows {
     if (fn === 'first') return this.firsts[slot]!
     if (fn === 'last') return this.lasts[slot]!
     if (this.numbers[slot] === 0) return null
+    if (fn.startsWith('p')) return this.quantiles!.say(fn, slot)
     if (fn === 'sum') return this.sums[slot]!
     if (fn === 'avg') return this.sums[slot]! / this.numbers[slot]!
     if (this.mins[slot]! > this.maxs[slot]!) return Number.NaN

@@ -1,124 +1,177 @@
-// Folds runs of raw rows into the rows of a tier. Pure: runs in, one run out.
-//
-// NaN: a sample that is NaN counts, makes the sum NaN, and is passed over by min and max unless all are
-// NaN; first and last are what they are. These are the rules of Prometheus' *_over_time functions.
-// Booleans count as 0 and 1; strings and bytes are only counted.
+// Folds the rows of one group, and the windows of finer tiers, into the rows of a tier. Pure: runs in, one
+// run out.
 //
 // Invariants: windows ascend; a window without a sample has no row.
-// Not here: which windows (rollup-job.ts), columns (tier.ts).
+// Not here: which windows (rollup-job.ts), the fold of one field (window-fold.ts).
+import { ByteWriter } from '../base/bytes.ts'
 import type { Column, Run } from '../series/run.ts'
-import { KIND } from '../series/sample.ts'
-import { AGGREGATES, COLUMNS_PER_FIELD } from './tier.ts'
+import { KIND, type Kind } from '../series/sample.ts'
+import type { TierWindow } from '../series/source.ts'
+import { isStale } from '../series/stale.ts'
+import { COLUMN, MARK, type TierColumn, tierField } from './tier.ts'
+import { WindowFold } from './window-fold.ts'
 
-const [COUNT, SUM, MIN, MAX, FIRST, LAST, OTHERS] = [0, 1, 2, 3, 4, 5, 6] as const
-/** Behind the aggregates: the kinds of first and last. */
-const [FIRST_KIND, LAST_KIND, STRIDE] = [7, 8, 9] as const
+/** The windows of all fields of one group. What is added follows in time. */
+export class GroupFold {
+  private readonly stepUs: number
+  private readonly level: number | null
+  private readonly fields = new Map<number, WindowFold>()
 
-/** The windows of one field, growing; slot a of window w is values[w * STRIDE + a]. */
-interface FieldWindows {
-  starts: number[]
-  values: number[]
-}
+  /** @param level  of the sketches; null for none */
+  constructor(stepUs: number, level: number | null) {
+    this.stepUs = stepUs
+    this.level = level
+  }
 
-/**
- * Rolls up the runs of one group.
- * @param runs    ascending and not overlapping, all rows of every window they touch
- * @param stepUs  the window
- * @returns       a run in the columns of tier.ts, or null when there is no row
- */
-export function rollUp(runs: Iterable<Run>, stepUs: number): Run | null {
-  const fields = new Map<number, FieldWindows>()
-  for (const run of runs) {
+  addRun(run: Run): void {
     for (let i = 0; i < run.columns.length; ) {
       const { field } = run.columns[i]!
       let end = i + 1
       while (run.columns[end]?.field === field) end++
-      let windows = fields.get(field)
-      if (windows === undefined) fields.set(field, (windows = { starts: [], values: [] }))
-      foldField(run, run.columns.slice(i, end), stepUs, windows)
+      foldField(run, run.columns.slice(i, end), this.field(field))
       i = end
     }
   }
-  return fields.size === 0 ? null : layOut(fields)
+
+  addWindow(window: TierWindow): void {
+    this.field(window.field).addWindow(window)
+  }
+
+  /** A run in the columns of tier.ts, or null when there is no row. */
+  finish(): Run | null {
+    const windows = [...this.fields].sort(([a], [b]) => a - b).map(([, fold]) => fold.windows())
+    return windows.length === 0 ? null : layOut(windows)
+  }
+
+  private field(field: number): WindowFold {
+    let fold = this.fields.get(field)
+    if (fold === undefined) this.fields.set(field, (fold = new WindowFold(field, this.stepUs, this.level)))
+    return fold
+  }
 }
 
 /** Folds the columns of one field, of different kinds; a row has a value in at most one of them. */
-function foldField(run: Run, columns: readonly Column[], stepUs: number, into: FieldWindows): void {
+function foldField(run: Run, columns: readonly Column[], into: WindowFold): void {
   const { times } = run
-  const { starts, values } = into
   const next = new Uint32Array(columns.length)
-  let at = (starts.length - 1) * STRIDE
-  let end = starts.length === 0 ? Number.NEGATIVE_INFINITY : starts.at(-1)! + stepUs
+  const bits = columns.map(({ numbers }) =>
+    numbers === null ? null : new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2)
+  )
   for (let row = 0; row < run.rows; row++) {
     for (let c = 0; c < columns.length; c++) {
       const { present, numbers, kind } = columns[c]!
       if (present !== null && present[row] === 0) continue
       const i = next[c]!++
-      const time = times[row]!
-      if (time >= end) {
-        const start = Math.floor(time / stepUs) * stepUs
-        end = start + stepUs
-        at = (starts.push(start) - 1) * STRIDE
-        values.push(0, 0, Number.NaN, Number.NaN, Number.NaN, Number.NaN, 0, KIND.number, KIND.number)
-      }
-      if (numbers === null) values[at + OTHERS]!++
-      else foldValue(values, at, numbers[i]!, kind)
+      const timeUs = times[row]!
+      if (numbers === null) into.addOther(timeUs)
+      else if (Number.isNaN(numbers[i]!) && isStale(bits[c]!, i)) into.addStale(timeUs)
+      else into.add(timeUs, numbers[i]!, kind)
     }
   }
 }
 
-function foldValue(values: number[], at: number, value: number, kind: number): void {
-  if (values[at + COUNT]!++ === 0) {
-    values[at + SUM] = value
-    values[at + FIRST] = value
-    values[at + FIRST_KIND] = kind
-  } else values[at + SUM]! += value
-  if (value < values[at + MIN]! || Number.isNaN(values[at + MIN]!)) values[at + MIN] = value
-  if (value > values[at + MAX]! || Number.isNaN(values[at + MAX]!)) values[at + MAX] = value
-  values[at + LAST] = value
-  values[at + LAST_KIND] = kind
+/** Where the windows of a field lie among all rows. */
+interface Placed {
+  readonly windows: readonly TierWindow[]
+  readonly rows: Uint32Array
+  readonly rowsAll: number
 }
 
-function layOut(fields: ReadonlyMap<number, FieldWindows>): Run {
-  const all = new Set<number>()
-  for (const { starts } of fields.values()) for (const start of starts) all.add(start)
-  const times = Float64Array.from(all).sort()
+function layOut(fields: readonly (readonly TierWindow[])[]): Run {
+  const starts = new Set<number>()
+  for (const windows of fields) for (const { startUs } of windows) starts.add(startUs)
+  const times = Float64Array.from(starts).sort()
   const rowOf = new Map<number, number>()
   for (let row = 0; row < times.length; row++) rowOf.set(times[row]!, row)
   const columns: Column[] = []
-  for (const [field, { starts, values }] of [...fields].sort(([a], [b]) => a - b)) {
-    const rows = Uint32Array.from(starts, start => rowOf.get(start)!)
-    for (let a = 0; a < AGGREGATES.length; a++) {
-      const ofAll = a === COUNT || a === OTHERS
-      const kindAt = a === FIRST ? FIRST_KIND : a === LAST ? LAST_KIND : -1
-      for (const kind of [KIND.number, KIND.boolean] as const) {
-        const has = (i: number) =>
-          (ofAll || values[i * STRIDE + COUNT]! > 0) &&
-          (kindAt < 0 ? KIND.number : values[i * STRIDE + kindAt]) === kind
-        const column = pick(rows, times.length, values, a, has)
-        if (column !== null) columns.push({ field: field * COLUMNS_PER_FIELD + a, kind, ...column })
-      }
-    }
+  for (const windows of fields) {
+    const rows = Uint32Array.from(windows, ({ startUs }) => rowOf.get(startUs)!)
+    columns.push(...fieldColumns({ windows, rows, rowsAll: times.length }))
   }
   return { rows: times.length, times, columns }
 }
 
-/** One aggregate of those windows that `has` lets through, window i at row rows[i]; null when none. */
+function marksOf({ dropped, at, others, stales, hasBooleans, sketch }: TierWindow): number {
+  return (
+    (dropped === null ? MARK.noCounter : dropped === 0 ? 0 : MARK.dropped) |
+    (others > 0 ? MARK.others : 0) |
+    (stales > 0 ? MARK.stales : 0) |
+    (at === null ? 0 : MARK.at) |
+    (hasBooleans ? MARK.booleans : 0) |
+    (sketch === null ? 0 : MARK.sketch)
+  )
+}
+
+const positive = (value: number | null) => (value === 0 ? null : value)
+const counted = (of: (window: TierWindow) => number | boolean) => (window: TierWindow) =>
+  window.count > 0 ? of(window) : null
+
+/** What each column but the sketch says of a window; null: nothing. */
+const VALUES: readonly [TierColumn, (window: TierWindow) => number | boolean | null][] = [
+  [COLUMN.count, ({ count }) => count],
+  [COLUMN.sum, counted(({ sum }) => sum)],
+  [COLUMN.min, counted(({ min }) => min)],
+  [COLUMN.max, counted(({ max }) => max)],
+  [COLUMN.first, counted(({ first }) => first)],
+  [COLUMN.last, counted(({ last }) => last)],
+  [COLUMN.firstUs, counted(({ firstUs, startUs }) => firstUs - startUs)],
+  [COLUMN.lastUs, counted(({ lastUs, startUs }) => lastUs - startUs)],
+  [COLUMN.dropped, ({ dropped }) => positive(dropped)],
+  [COLUMN.marks, marksOf],
+  [COLUMN.others, ({ others }) => positive(others)],
+  [COLUMN.stales, ({ stales }) => positive(stales)],
+  [COLUMN.at, ({ at }) => at]
+]
+
+/** The columns of one field, in their order. */
+function fieldColumns(placed: Placed): Column[] {
+  const { field } = placed.windows[0]!
+  const columns: Column[] = []
+  const add = (column: TierColumn, sayOf: (window: TierWindow) => number | boolean | null): void => {
+    for (const kind of [KIND.number, KIND.boolean] as const) {
+      const picked = pick(placed, kind, sayOf)
+      if (picked !== null) columns.push({ field: tierField(field, column), kind, ...picked })
+    }
+  }
+  for (const [column, sayOf] of VALUES) add(column, sayOf)
+  const sketches = sketchColumn(placed)
+  if (sketches !== null) columns.push({ field: tierField(field, COLUMN.sketch), ...sketches })
+  return columns
+}
+
+type Picked = Pick<Column, 'present' | 'count' | 'numbers' | 'texts'>
+
+/** What windows have in a column, of one kind; null when none has something. */
 function pick(
-  rows: Uint32Array,
-  rowsAll: number,
-  values: readonly number[],
-  aggregate: number,
-  has: (i: number) => boolean
-): Pick<Column, 'present' | 'count' | 'numbers' | 'texts'> | null {
+  { windows, rows, rowsAll }: Placed,
+  kind: Kind,
+  sayOf: (window: TierWindow) => number | boolean | null
+): Picked | null {
   const present = new Uint8Array(rowsAll)
-  const numbers = new Float64Array(rows.length)
+  const numbers = new Float64Array(windows.length)
   let count = 0
-  for (let i = 0; i < rows.length; i++) {
-    if (!has(i)) continue
+  for (const [i, window] of windows.entries()) {
+    const value = sayOf(window)
+    if (value === null || (typeof value === 'boolean') !== (kind === KIND.boolean)) continue
     present[rows[i]!] = 1
-    numbers[count++] = values[i * STRIDE + aggregate]!
+    numbers[count++] = Number(value)
   }
   if (count === 0) return null
   return { present: count === rowsAll ? null : present, count, numbers, texts: null }
+}
+
+function sketchColumn({ windows, rows, rowsAll }: Placed): (Picked & { kind: Kind }) | null {
+  const present = new Uint8Array(rowsAll)
+  const bytes = new ByteWriter(1024)
+  const ends = [0]
+  for (const [i, { sketch }] of windows.entries()) {
+    if (sketch === null) continue
+    present[rows[i]!] = 1
+    sketch.encode(bytes)
+    ends.push(bytes.length)
+  }
+  const count = ends.length - 1
+  if (count === 0) return null
+  const texts = { bytes: bytes.copy(), offsets: Uint32Array.from(ends) }
+  return { kind: KIND.bytes, present: count === rowsAll ? null : present, count, numbers: null, texts }
 }

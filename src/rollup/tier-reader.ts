@@ -1,19 +1,20 @@
 // A tier as queries read it: its segments through the same reader as raw ones, and from the progress of
 // rollups what it can be trusted with.
 //
-// Invariants: a span is exact only up to the watermark, after what was dropped, and outside of hours in
-// which late samples wait for repair. Not here: which tier a query takes (query/tiers.ts).
+// Invariants: a span is exact only up to the watermark, after what was dropped, while the tier kept the group,
+// and outside of hours in which late samples wait for repair.
+// Not here: which tier a query takes (query/tiers.ts), windows out of columns (tier-windows.ts).
 import type { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from '../series/boots.ts'
 import type { Catalog } from '../series/catalog.ts'
 import type { HeadReader } from '../series/head-read.ts'
 import { SeriesReader } from '../series/reader.ts'
-import type { Column, Run } from '../series/run.ts'
-import { KIND } from '../series/sample.ts'
 import type { SegmentCache } from '../series/segment-cache.ts'
-import type { TierSource, TierWindow } from '../series/source.ts'
+import type { TierNeed, TierSource, TierSpan, TierWindow } from '../series/source.ts'
+import { Covering } from './coverage.ts'
 import { HOUR_US, type RollupProgress } from './progress.ts'
-import { AGGREGATES, COLUMNS_PER_FIELD, isTierClass, tierClass, tierStepUs } from './tier.ts'
+import { isTierClass, tierClass, tierStepUs } from './tier.ts'
+import { neededColumns, windowsOf } from './tier-windows.ts'
 
 /**
  * A reader of raw samples with the tiers beside it.
@@ -27,13 +28,10 @@ export function openTiered(
   cache: SegmentCache,
   onCorruption: (error: CorruptionError) => void
 ): SeriesReader {
-  const tiers = Array.from(progress.doneUs.keys(), name => {
+  const tiers = Array.from(progress.done.keys(), name => {
     const own = segments.filter(segment => segment.class === tierClass(name))
-    return new TierReader(
-      name,
-      progress,
-      new SeriesReader({ catalog, segments: own, heads: [] }, cache, onCorruption)
-    )
+    const reader = new SeriesReader({ catalog, segments: own, heads: [] }, cache, onCorruption)
+    return new TierReader(name, progress, reader)
   })
   tiers.sort((a, b) => b.stepUs - a.stepUs)
   const raw = segments.filter(segment => !isTierClass(segment.class))
@@ -56,22 +54,52 @@ class TierReader implements TierSource {
   readonly doneUs: number
   private readonly progress: RollupProgress
   private readonly reader: SeriesReader
+  /** What was kept, and until when. */
+  private readonly spells: readonly { covering: Covering; fromUs: number; toUs: number }[]
 
   constructor(name: string, progress: RollupProgress, reader: SeriesReader) {
+    const { doneUs, spells } = progress.done.get(name)!
     this.name = name
     this.stepUs = tierStepUs(name)
     this.fromUs = Math.ceil((progress.goneUs.get(tierClass(name)) ?? 0) / this.stepUs) * this.stepUs
-    this.doneUs = progress.doneUs.get(name)!
+    this.doneUs = doneUs
     this.progress = progress
     this.reader = reader
+    this.spells = spells.map(({ sinceUs, coverage }, i) => ({
+      covering: new Covering(coverage),
+      fromUs: sinceUs,
+      toUs: spells[i + 1]?.sinceUs ?? doneUs
+    }))
   }
 
-  exactSpans(group: number, fromUs: number, toUs: number): { fromUs: number; toUs: number }[] {
+  get blocksRead(): number {
+    return this.reader.blocksRead
+  }
+
+  keeps(group: number): boolean {
+    const facts = this.reader.group(group)
+    return this.spells.some(({ covering }) => covering.keeps(facts))
+  }
+
+  exactSpans(group: number, fromUs: number, toUs: number, level: number | null = null): TierSpan[] {
+    const facts = this.reader.group(group)
+    const spans: TierSpan[] = []
+    for (const { covering, fromUs: sinceUs, toUs: untilUs } of this.spells) {
+      const { sketch } = covering.coverage
+      if (level !== null && (sketch === null || sketch > level)) continue
+      if (untilUs <= fromUs || sinceUs >= toUs || !covering.keeps(facts)) continue
+      spans.push(...this.cleanSpans(group, Math.max(fromUs, sinceUs), Math.min(toUs, untilUs)))
+    }
+    return joined(spans)
+  }
+
+  /** Whole windows in [fromUs, toUs) of hours without late samples. */
+  private cleanSpans(group: number, fromUs: number, toUs: number): TierSpan[] {
     const { stepUs } = this
     const up = (us: number) => Math.ceil(us / stepUs) * stepUs
     const down = (us: number) => Math.floor(us / stepUs) * stepUs
-    const endUs = down(Math.min(toUs, this.doneUs))
-    const spans: { fromUs: number; toUs: number }[] = []
+    const endUs = down(toUs)
+    const spans: TierSpan[] = []
     let at = up(Math.max(fromUs, this.fromUs))
     for (const hour of [...this.progress.dirtyHours(group)].sort((a, b) => a - b)) {
       const dirtyUs = down(hour * HOUR_US)
@@ -83,42 +111,27 @@ class TierReader implements TierSource {
     return spans
   }
 
-  *windows(group: number, fields: readonly number[], fromUs: number, toUs: number): Iterable<TierWindow> {
-    const wanted = fields.flatMap(field => AGGREGATES.map((_, a) => field * COLUMNS_PER_FIELD + a))
+  *windows(
+    group: number,
+    fields: readonly number[],
+    fromUs: number,
+    toUs: number,
+    needs: readonly TierNeed[]
+  ): Iterable<TierWindow> {
+    const wanted = neededColumns(fields, needs)
     for (const run of this.reader.runs(group, wanted, fromUs, toUs - 1)) {
-      for (const field of fields) yield* fieldWindows(run, field)
+      for (const field of fields) yield* windowsOf(run, field)
     }
   }
 }
 
-function* fieldWindows(run: Run, field: number): Iterable<TierWindow> {
-  const columns = run.columns.filter(column => Math.floor(column.field / COLUMNS_PER_FIELD) === field)
-  const values: (number | boolean)[] = AGGREGATES.map(() => 0)
-  const next = new Uint32Array(columns.length)
-  for (let row = 0; row < run.rows; row++) {
-    values.fill(0)
-    let some = false
-    for (let c = 0; c < columns.length; c++) {
-      const column = columns[c]!
-      if (column.present !== null && column.present[row] === 0) continue
-      values[column.field % COLUMNS_PER_FIELD] = numberAt(column, next[c]!++)
-      some = true
-    }
-    if (!some) continue
-    const [count, sum, min, max, first, last, others] = values as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number
-    ]
-    yield { field, startUs: run.times[row]!, count, others, sum, min, max, first, last }
+/** Spans that touch as one. */
+function joined(spans: readonly TierSpan[]): TierSpan[] {
+  const out: TierSpan[] = []
+  for (const span of spans) {
+    const before = out.at(-1)
+    if (before?.toUs === span.fromUs) out[out.length - 1] = { fromUs: before.fromUs, toUs: span.toUs }
+    else out.push(span)
   }
-}
-
-function numberAt(column: Column, i: number): number | boolean {
-  const value = column.numbers![i]!
-  return column.kind === KIND.boolean ? value === 1 : value
+  return out
 }

@@ -47,6 +47,8 @@ interface Piece {
 
 /** One consistent view of all series. Make one per query. */
 export class SeriesReader implements SeriesSource {
+  /** Chunks of which something was read. */
+  blocksRead = 0
   private readonly snapshot: Snapshot
   private readonly cache: SegmentCache
   private readonly segments: readonly LiveSegment[]
@@ -202,9 +204,11 @@ export class SeriesReader implements SeriesSource {
           firstUs: place.firstUs,
           lastUs: place.lastUs,
           rank,
-          read: () => this.guard(info, segment => segment.run(place, fields)),
+          read: () => this.guard(info, segment => this.block(segment.run(place, fields))),
           summary: ends =>
-            this.guard(info, segment => segment.chunk(place, view => summarise(view, fields, ends)))
+            this.guard(info, segment =>
+              this.block(segment.chunk(place, view => summarise(view, fields, ends)))
+            )
         })
       }
     }
@@ -221,6 +225,12 @@ export class SeriesReader implements SeriesSource {
       })
     }
     return pieces
+  }
+
+  /** Counts what was read of a chunk; of a summary that could not tell, only the reading that follows. */
+  private block<T>(read: T): T {
+    if (read !== null) this.blocksRead++
+    return read
   }
 
   /** Damage costs what it hit, never the query. */

@@ -7,6 +7,7 @@ import type { Labels } from './label.ts'
 import type { Matcher } from './matcher.ts'
 import type { Run } from './run.ts'
 import type { Kind, Value } from './sample.ts'
+import type { Sketch } from './sketch.ts'
 
 /** The newest sample of a field. */
 export interface Last {
@@ -39,40 +40,79 @@ export interface Summary {
   readonly columns: readonly SummaryColumn[]
 }
 
-/** A window of a field as a tier keeps it. */
+/**
+ * A window of a field as a tier keeps it: a fold of the samples in (startUs, startUs + step), and beside it the
+ * sample at startUs, so that whoever counts ranges open at their start or at their end finds both exactly.
+ */
 export interface TierWindow {
   readonly field: number
   readonly startUs: number
-  /** Numbers and booleans (as 0 and 1); the figures below speak of them, NaN as in rollup/aggregate.ts. */
+  /** Numbers and booleans (as 0 and 1) after startUs; what follows down to `dropped` and `sketch` speak of them. */
   readonly count: number
-  /** Strings and bytes: with some, first and last may not be those of all samples. */
-  readonly others: number
+  /** NaN as in rollup/window-fold.ts. */
   readonly sum: number
   readonly min: number
   readonly max: number
   readonly first: number | boolean
   readonly last: number | boolean
+  readonly firstUs: number
+  readonly lastUs: number
+  /** Sum of the values that a smaller one followed: what a counter lost by resets. Null: not kept, no counter. */
+  readonly dropped: number | null
+  /** Null: not kept. Also where `count` is at most 2 or all are equal, and first, last, min say it all. */
+  readonly sketch: Sketch | null
+  /** The number or boolean at startUs. */
+  readonly at: number | boolean | null
+  /** Strings and bytes, stale marks: of the whole window, startUs included. */
+  readonly others: number
+  readonly stales: number
+  /** Some of the values are booleans. */
+  readonly hasBooleans: boolean
+}
+
+/** Parts of windows that cost reading; count, at, others, stales and hasBooleans are always there. */
+export type TierNeed = 'sum' | 'extremes' | 'ends' | 'dropped' | 'sketch'
+
+/** Stretches of a tier, ascending: [fromUs, toUs). */
+export interface TierSpan {
+  readonly fromUs: number
+  readonly toUs: number
 }
 
 /** The same series at a coarser step, written ahead of time. */
-export interface TierSource {
+export interface TierSource extends BlockCount {
+  /** Its step as text; of a rule, with the rule's name in front. */
   readonly name: string
   /** Windows begin at multiples of it since the epoch. */
   readonly stepUs: number
   /** The tier has the windows that begin in [fromUs, doneUs). */
   readonly fromUs: number
   readonly doneUs: number
+  /** Whether it keeps a group at any time. */
+  keeps(group: number): boolean
   /**
    * The spans within [fromUs, toUs) in which the tier says of a group what its samples say: whole windows,
    * ascending, none that waits for late samples to be added.
+   * @param level  sketches are needed, of this level or a finer one; null: they are not
    */
-  exactSpans(group: number, fromUs: number, toUs: number): { fromUs: number; toUs: number }[]
-  /** The windows of fields that begin in [fromUs, toUs). */
-  windows(group: number, fields: readonly number[], fromUs: number, toUs: number): Iterable<TierWindow>
+  exactSpans(group: number, fromUs: number, toUs: number, level?: number | null): TierSpan[]
+  /** The windows of fields that begin in [fromUs, toUs). Parts that are not needed are 0, false or null. */
+  windows(
+    group: number,
+    fields: readonly number[],
+    fromUs: number,
+    toUs: number,
+    needs: readonly TierNeed[]
+  ): Iterable<TierWindow>
+}
+
+/** How many blocks (chunks of segments) were read so far. */
+export interface BlockCount {
+  readonly blocksRead: number
 }
 
 /** Series and groups are named by dense integer ids. */
-export interface SeriesSource {
+export interface SeriesSource extends BlockCount {
   /** The coarsest first. */
   readonly tiers: readonly TierSource[]
   /** Samples of a group before this time may be gone by retention; 0 when none are. */

@@ -15,6 +15,7 @@ import type { Cell } from '../../src/query/answer.ts'
 import { evaluate } from '../../src/query/evaluate.ts'
 import { Budget, DEFAULT_QUERY_LIMITS } from '../../src/query/limits.ts'
 import { type RangeRequest, WINDOW_FUNCTIONS, type WindowRequest } from '../../src/query/request.ts'
+import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
 import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
 import { type Tier, tierClass } from '../../src/rollup/tier.ts'
 import { openTiered } from '../../src/rollup/tier-reader.ts'
@@ -24,6 +25,7 @@ import { makeLabels } from '../../src/series/label.ts'
 import { mergeSegments } from '../../src/series/merge-job.ts'
 import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
+import { SKETCH_LEVELS } from '../../src/series/sketch.ts'
 import { seeds } from '../kit/seeds.ts'
 
 const MINUTE_US = 60e6
@@ -31,8 +33,13 @@ const HOUR_US = 60 * MINUTE_US
 const DAY_US = 24 * HOUR_US
 const START_US = 20_000 * DAY_US
 const TIERS: readonly Tier[] = [
-  { name: '1m', stepUs: MINUTE_US, keepUs: 30 * DAY_US },
-  { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY }
+  { name: '1m', stepUs: MINUTE_US, keepUs: 30 * DAY_US, coverage: EVERY_GROUP },
+  {
+    name: '1h',
+    stepUs: HOUR_US,
+    keepUs: Number.POSITIVE_INFINITY,
+    coverage: { ...EVERY_GROUP, sketch: SKETCH_LEVELS['1%'] }
+  }
 ]
 
 interface World {
@@ -216,6 +223,10 @@ function lateHours({ storage }: World, group: number): number[] {
   return [...storage.progress.dirtyHours(found.id)]
 }
 
+function doneOf({ storage }: World): Record<string, number> {
+  return Object.fromEntries([...storage.progress.done].map(([name, { doneUs }]) => [name, doneUs]))
+}
+
 function temporary(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'varve-rollup-'))
   t.teardown(() => rmSync(dir, { recursive: true }))
@@ -271,12 +282,12 @@ t.test('rollup() catches up after downtime, and a crash before its commit change
     throw new Error('power cut')
   }
   await t.rejects(world.maintenance.rollup(TIERS), /power cut/)
-  t.equal(world.storage.progress.doneUs.size, 0)
+  t.equal(world.storage.progress.done.size, 0)
   await world.storage.close()
 
   world = await openWorld(dir, START_US + 5 * DAY_US + 30 * MINUTE_US)
   await world.maintenance.rollup(TIERS)
-  const done = Object.fromEntries(world.storage.progress.doneUs)
+  const done = doneOf(world)
   t.same(done, { '1m': START_US + 5 * DAY_US + 25 * MINUTE_US, '1h': START_US + 5 * DAY_US })
   // Of strings a tier knows how many there were, not which.
   const functions = WINDOW_FUNCTIONS.slice(0, 5)
@@ -294,11 +305,11 @@ t.test('rollup() catches up after downtime, and a crash before its commit change
   const segments = world.storage.engine.manifest.segments.size
   await world.maintenance.rollup(TIERS)
   t.equal(world.storage.engine.manifest.segments.size, segments, 'a second run has nothing to do')
-  t.same(Object.fromEntries(world.storage.progress.doneUs), done, 'and forgets nothing')
+  t.same(doneOf(world), done, 'and forgets nothing')
   await world.storage.close()
 
   world = await openWorld(dir, START_US + 5 * DAY_US + 30 * MINUTE_US)
-  t.same(Object.fromEntries(world.storage.progress.doneUs), done, 'the watermark was saved')
+  t.same(doneOf(world), done, 'the watermark was saved')
   write(world, 0, START_US + 10 * MINUTE_US + 1, { exact: 1000 })
   t.same(lateHours(world, 0), [START_US / HOUR_US])
   assertSame(t, ask(world, question('auto')), ask(world, question('raw')), 'before the repair')

@@ -9,25 +9,26 @@ import { openStorage, type Storage } from '../../src/daemon/storage.ts'
 import type { Workers } from '../../src/daemon/workers.ts'
 import type { Disk } from '../../src/disk/disk.ts'
 import type { SegmentInfo } from '../../src/engine/manifest.ts'
-import { rollUp } from '../../src/rollup/aggregate.ts'
-import { HOUR_US } from '../../src/rollup/progress.ts'
+import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
+import { HOUR_US, RollupProgress } from '../../src/rollup/progress.ts'
 import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
 import { isTierClass, type Tier, tierClass } from '../../src/rollup/tier.ts'
+import { openTiered } from '../../src/rollup/tier-reader.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
 import { mergeSegments } from '../../src/series/merge-job.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
 import type { Run } from '../../src/series/run.ts'
-import { clip } from '../../src/series/run-edit.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
-import { type ModelRow, runLines } from '../series/model.ts'
+import type { ModelRow } from '../series/model.ts'
 import { readRuns } from './sent-rows.ts'
+import { differences, foldedWindows, tierWindows } from './tier-windows.ts'
 
 export const KEEP_US = 6 * HOUR_US
 export const TIERS: readonly Tier[] = [
-  { name: '1m', stepUs: 60_000_000, keepUs: Number.POSITIVE_INFINITY },
-  { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY }
+  { name: '1m', stepUs: 60_000_000, keepUs: Number.POSITIVE_INFINITY, coverage: EVERY_GROUP },
+  { name: '1h', stepUs: HOUR_US, keepUs: Number.POSITIVE_INFINITY, coverage: EVERY_GROUP }
 ]
 
 export interface StoreOptions {
@@ -180,19 +181,19 @@ export class InlineStore {
     const wrongs: string[] = []
     for (const { name, stepUs } of TIERS) {
       const lowUs = Math.ceil(fromUs / HOUR_US) * HOUR_US
-      const highUs = (progress.doneUs.get(name) ?? 0) - stepUs
+      const highUs = (progress.done.get(name)?.doneUs ?? 0) - stepUs
       if (highUs < lowUs) continue
       const tier = this.read(reader => readRuns(reader, raw.length, lowUs, highUs), { tier: name })
       for (const [id, runs] of raw.entries()) {
-        const rolled = rollUp(runs, stepUs)
-        const due = rolled && clip(rolled, lowUs, highUs)
-        if (due === null) continue
-        const found = new Set(runLines(tier[id]!))
-        for (const line of runLines([due])) {
-          if (found.has(line)) continue
-          const dirty = progress.dirty.get(Math.floor(Number(line.split(' ')[0]) / HOUR_US))
+        const found = tierWindows(tier[id]!)
+        for (const [place, window] of foldedWindows(runs, stepUs)) {
+          const { startUs } = window
+          if (startUs < lowUs || startUs > highUs) continue
+          const dirty = progress.dirty.get(Math.floor(startUs / HOUR_US))
           if (dirty === 'all' || dirty?.has(id)) continue
-          wrongs.push(`tier ${name} of group ${id} is without ${line}, which its raw rows say`)
+          const kept = found.get(place)
+          const names = kept === undefined ? ['all'] : differences(window, kept)
+          if (names.length > 0) wrongs.push(`tier ${name} of group ${id} at ${place} has another ${names}`)
         }
       }
     }
@@ -225,14 +226,13 @@ export class InlineStore {
   private async readLong<T>(callback: (reader: SeriesReader) => Promise<T>): Promise<T> {
     const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
     const { series, engine } = this.storage
-    const segments = series.live(engine.manifest.segments.values()).filter(info => !isTierClass(info.class))
+    const segments = series.live(engine.manifest.segments.values())
     for (const info of segments) cache.open(info)
     const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
+    const progress = RollupProgress.decode(this.storage.progress.encode())
     try {
       return await callback(
-        new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
-          this.damage.push(error)
-        )
+        openTiered(series.catalog, segments, heads, progress, cache, error => this.damage.push(error))
       )
     } finally {
       cache.close()

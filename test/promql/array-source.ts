@@ -24,6 +24,7 @@ export const STALE = new Float64Array(new Uint32Array([2, 0x7ff00000]).buffer)
 export class ArraySource implements SeriesSource {
   readonly all: readonly ArraySeries[]
   readonly tiers = []
+  readonly blocksRead = 0
   private readonly random: Random
 
   constructor(all: readonly ArraySeries[], seed = 1) {

@@ -128,7 +128,9 @@ export class Script {
       subqueryStepUs: 60e6,
       rules: this.rules,
       secondsMax: null,
-      limit: null
+      limit: null,
+      tier: 'auto' as const,
+      explain: false
     }
     let result: Result
     try {

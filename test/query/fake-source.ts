@@ -42,6 +42,7 @@ export function seriesName(group: string, field: string): string {
 
 export class FakeSource implements SeriesSource {
   readonly tiers = []
+  readonly blocksRead = 0
   readonly groups: readonly FakeGroup[]
   readonly all: { id: number; name: string; labels: Labels; group: number; field: number }[] = []
   isClosed = false

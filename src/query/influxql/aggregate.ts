@@ -6,13 +6,15 @@
 import type { Fill } from '../../influxql/ast.ts'
 import type { Run, Column as RunColumn } from '../../series/run.ts'
 import { KIND } from '../../series/sample.ts'
-import type { Order, SeriesSource } from '../../series/source.ts'
+import type { Order, SeriesSource, TierNeed, TierSource, TierSpan, TierWindow } from '../../series/source.ts'
 import type { Cell } from '../answer.ts'
 import { columnValue, samplesOf } from '../cursor.ts'
 import type { Budget } from '../limits.ts'
+import { type CutTier, planExact, type Stretch } from '../tiers.ts'
 import type { PlannedCall } from './columns.ts'
 import { REDUCERS, type Reducer } from './reduce.ts'
 import { memberRows, mergedRows, type Reading, type RowsWanted } from './rows.ts'
+import { addWindow, isTelling, neededBy, nestedTiers } from './tier-windows.ts'
 import { type Point, TRANSFORMS } from './transform.ts'
 import type { TimeWindows } from './zone.ts'
 
@@ -74,6 +76,9 @@ function transformed({ transform }: PlannedCall, points: Iterable<Point>): Itera
   return TRANSFORMS[name]!(points, { parameter })
 }
 
+/** Field -> calls that want it, by their index. */
+type CallsByField = ReadonlyMap<number, readonly number[]>
+
 class Folding {
   private readonly source: SeriesSource
   private readonly facts: AggregateFacts
@@ -82,6 +87,9 @@ class Folding {
   private readonly reducers: Map<number, Reducer>[]
   /** For each call, the span that it reads: transforms look one window back. */
   private readonly spans: { fromUs: number; toUs: number }[]
+  /** What is needed of tiers' windows; null: they do not tell. */
+  private readonly needs: readonly TierNeed[] | null
+  private readonly tiers: readonly CutTier[]
   private bytes = 0
 
   constructor(source: SeriesSource, facts: AggregateFacts, budget: Budget) {
@@ -96,6 +104,8 @@ class Folding {
         ? { fromUs: Math.max(0, facts.fromUs - moreUs), toUs: facts.toUs }
         : { fromUs: facts.fromUs, toUs: facts.toUs + moreUs }
     })
+    this.needs = source.tiers.length === 0 ? null : neededBy(facts.calls, facts.hasOwnTime)
+    this.tiers = this.needs === null ? [] : nestedTiers(source.tiers, facts.windows, this.spans)
   }
 
   read(readings: readonly Reading[]): void {
@@ -109,20 +119,62 @@ class Folding {
 
   /** The short way: no condition on fields. */
   private readColumns({ member }: Reading, fromUs: number, toUs: number): void {
-    const byField = new Map<number, number[]>()
+    const byField: Map<number, number[]> = new Map()
     this.facts.calls.forEach(({ reducer, field }, i) => {
       const index = member.fields.get(field)
       if (reducer === null || index === undefined) return
       byField.set(index, [...(byField.get(index) ?? []), i])
     })
+    if (byField.size === 0) return
+    for (const { tier, ...stretch } of this.plan(member.group, fromUs, toUs)) {
+      if (tier === null) this.readRuns(member.group, byField, stretch)
+      else this.readWindows(member.group, byField, stretch, tier)
+    }
+  }
+
+  private plan(group: number, fromUs: number, toUs: number): readonly Stretch[] {
+    return this.needs === null
+      ? [{ tier: null, fromUs, toUs: toUs + 1 }]
+      : planExact(group, fromUs, toUs + 1, this.tiers)
+  }
+
+  private readRuns(group: number, byField: CallsByField, { fromUs, toUs }: TierSpan): void {
     const fields = [...byField.keys()].sort((a, b) => a - b)
-    if (fields.length === 0) return
-    for (const run of this.source.runs(member.group, fields, fromUs, toUs)) {
+    for (const run of this.source.runs(group, fields, fromUs, toUs - 1)) {
       this.budget.scanned(samplesOf(run))
       for (const column of run.columns)
         for (const call of byField.get(column.field)!) this.addColumn(call, run, column)
       this.budget.held(this.bytes)
     }
+  }
+
+  /** Reads windows of a tier, and raw those that do not tell. */
+  private readWindows(
+    group: number,
+    byField: CallsByField,
+    { fromUs, toUs }: TierSpan,
+    tier: TierSource
+  ): void {
+    const fields = [...byField.keys()].sort((a, b) => a - b)
+    let read = 0
+    for (const window of tier.windows(group, fields, fromUs, toUs, this.needs!)) {
+      if (++read % 1024 === 0) this.budget.scanned(1024)
+      const { field, startUs } = window
+      const calls = byField.get(field)!
+      if (isTelling(window)) for (const call of calls) this.addWindow(call, window)
+      else this.readRuns(group, new Map([[field, calls]]), { fromUs: startUs, toUs: startUs + tier.stepUs })
+    }
+    this.budget.scanned(read % 1024)
+    this.budget.held(this.bytes)
+  }
+
+  private addWindow(call: number, window: TierWindow): void {
+    const { fromUs, toUs } = this.spans[call]!
+    const { startUs } = window
+    if (startUs < fromUs || startUs > toUs) return
+    const { windows, calls } = this.facts
+    const reducer = this.reducer(call, windows === null ? 0 : windows.startOf(startUs))
+    addWindow(reducer, calls[call]!.reducer!, window)
   }
 
   private addColumn(call: number, run: Run, column: RunColumn): void {

@@ -4,6 +4,7 @@
 // Invariants: sum, mean and the like take numbers alone; what finds nothing to say gives null.
 // Not here: windows (aggregate.ts), functions of successive results (transform.ts).
 import { KIND, type Kind } from '../../series/sample.ts'
+import type { TierWindow } from '../../series/source.ts'
 import type { Cell } from '../answer.ts'
 
 /** The result of one window. */
@@ -17,6 +18,8 @@ export interface Reducer {
   add(timeUs: number, value: Exclude<Cell, null>): void
   /** Nothing when there is no result; several for distinct. */
   results(): Reduced[]
+  /** Adds numbers that a tier folded, but for the one at its start; only of functions that add up. */
+  addWindow?(window: Pick<TierWindow, 'count' | 'sum' | 'min' | 'max'>): void
   /** Bytes held for each value; 0 when none is kept. */
   readonly heldBytes: number
 }
@@ -29,6 +32,9 @@ class Counting implements Reducer {
   private n = 0
   add(): void {
     this.n++
+  }
+  addWindow({ count }: Pick<TierWindow, 'count'>): void {
+    this.n += count
   }
   results(): Reduced[] {
     return [{ timeUs: null, value: this.n }]
@@ -59,6 +65,14 @@ class Moments implements Reducer {
     this.squares += off * (value - this.mean)
     if (value < this.min) this.min = value
     if (value > this.max) this.max = value
+  }
+
+  /** Not for stddev. */
+  addWindow({ count, sum, min, max }: Pick<TierWindow, 'count' | 'sum' | 'min' | 'max'>): void {
+    this.n += count
+    this.sum += sum
+    if (min < this.min) this.min = min
+    if (max > this.max) this.max = max
   }
 
   results(): Reduced[] {

@@ -45,6 +45,15 @@ export class TimeWindows {
     this.zone = zone
   }
 
+  /**
+   * Whether all of them begin and end at multiples of a step since the epoch. A zone is ahead of UTC by quarters
+   * of an hour.
+   */
+  areMultiplesOf(stepUs: number): boolean {
+    const isAligned = this.stepUs % stepUs === 0 && this.offsetUs % stepUs === 0
+    return isAligned && (this.zone === '' || 900_000_000 % stepUs === 0)
+  }
+
   /** The start of the window that a time is in. */
   startOf(timeUs: number): number {
     const wall = timeUs + zoneOffsetUs(this.zone, timeUs) - this.offsetUs

@@ -11,6 +11,7 @@ import type { Budget } from '../limits.ts'
 import type { PromqlInstantRequest, PromqlRangeRequest, PromqlRequest } from '../request.ts'
 import { encodeList, encodeResult, type Result } from './encode.ts'
 import { Evaluator } from './evaluator.ts'
+import { Explain } from './explain.ts'
 import { type Grid, makeGrid } from './grid.ts'
 import { compareLabels, NO_LABELS } from './label-set.ts'
 import { listOf } from './lists.ts'
@@ -29,9 +30,14 @@ export function answerPromql(
 ): Iterable<Uint8Array> {
   switch (request.kind) {
     case 'promql-instant':
-      return encodeResult(instantResult(source, request, budget), budget, request.limit)
-    case 'promql-range':
-      return encodeResult(rangeResult(source, request, budget), budget, request.limit)
+    case 'promql-range': {
+      const explain = request.explain ? new Explain() : null
+      const result =
+        request.kind === 'promql-instant'
+          ? instantResult(source, request, budget, explain)
+          : rangeResult(source, request, budget, explain)
+      return encodeResult(result, budget, request.limit, explain)
+    }
     case 'promql-format':
       return encodeList(printPromql(readPromql(request.query)), false)
     default: {
@@ -43,23 +49,36 @@ export function answerPromql(
 
 type Asked = PromqlInstantRequest | PromqlRangeRequest
 
-function evaluatorOf(source: SeriesSource, budget: Budget, asked: Asked, startUs: number, endUs: number) {
+function evaluatorOf(
+  source: SeriesSource,
+  budget: Budget,
+  asked: Asked,
+  [startUs, endUs]: readonly [number, number],
+  explain: Explain | null
+) {
   const { lookbackUs, subqueryStepUs, rules } = asked
   return new Evaluator(source, budget, {
     lookbackUs,
     defaultStepUs: subqueryStepUs,
     rules,
     startUs,
-    endUs
+    endUs,
+    isRaw: asked.tier === 'raw',
+    explain
   })
 }
 
 /** What an instant query comes to. */
-export function instantResult(source: SeriesSource, request: PromqlInstantRequest, budget: Budget): Result {
+export function instantResult(
+  source: SeriesSource,
+  request: PromqlInstantRequest,
+  budget: Budget,
+  explain: Explain | null = null
+): Result {
   const expr = readPromql(request.query)
   const { timeUs } = request
   const grid: Grid = { startUs: timeUs, stepUs: 1, steps: 1 }
-  const evaluator = evaluatorOf(source, budget, request, timeUs, timeUs)
+  const evaluator = evaluatorOf(source, budget, request, [timeUs, timeUs], explain)
   switch (typeOf(expr)) {
     case 'string': {
       const inner = unwrapped(expr)
@@ -77,7 +96,12 @@ export function instantResult(source: SeriesSource, request: PromqlInstantReques
 }
 
 /** What a range query comes to. */
-export function rangeResult(source: SeriesSource, request: PromqlRangeRequest, budget: Budget): Result {
+export function rangeResult(
+  source: SeriesSource,
+  request: PromqlRangeRequest,
+  budget: Budget,
+  explain: Explain | null = null
+): Result {
   const expr = readPromql(request.query)
   const { startUs, endUs, stepUs } = request
   const type = typeOf(expr)
@@ -88,7 +112,7 @@ export function rangeResult(source: SeriesSource, request: PromqlRangeRequest, b
   }
   const grid = makeGrid(startUs, endUs, stepUs)
   budget.held(grid.steps * 32)
-  const evaluator = evaluatorOf(source, budget, request, startUs, endUs)
+  const evaluator = evaluatorOf(source, budget, request, [startUs, endUs], explain)
   const series = collect(evaluator.vector(expr, grid), evaluator.memory)
   if (type === 'scalar')
     return { is: 'matrix', grid, series: series.map(one => ({ ...one, labels: NO_LABELS })) }

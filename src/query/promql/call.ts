@@ -25,6 +25,7 @@ import {
 import { derivative, extrapolated, instant, predictLinear } from './rate-functions.ts'
 import type { WindowFunction } from './stepper.ts'
 import { collect, type Memory, mapped, merged, relabelled } from './streams.ts'
+import { type TierFunction, tierFunction } from './tier-functions.ts'
 import { clampValue, DATE_FUNCTIONS, roundTo, VALUE_FUNCTIONS } from './value-functions.ts'
 
 /** What calls need of the evaluator. */
@@ -39,7 +40,8 @@ export interface FunctionHost {
     node: MatrixNode | SubqueryNode,
     grid: Grid,
     fn: WindowFunction,
-    isSteady: boolean
+    isSteady: boolean,
+    tierFn: TierFunction | null
   ): Iterable<GridSeries>
   dropNames(series: Iterable<GridSeries>, from: Expr, isStrict?: boolean): Iterable<GridSeries>
 }
@@ -72,9 +74,10 @@ function overWindows(
   isSteady = true,
   keepsName = false
 ): Call {
-  return (host, { args }, grid) => {
+  return (host, { name, args }, grid) => {
     const range = rangeArgument(args)
-    const series = host.ranges(range, grid, make(host, args, grid), isSteady)
+    const fn = make(host, args, grid)
+    const series = host.ranges(range, grid, fn, isSteady, tierFunction(name, host.isRule2))
     return keepsName ? series : host.dropNames(series, range, true)
   }
 }
@@ -233,13 +236,10 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ['absent', (host, { args }, grid) => absent(host.vector(args[0]!, grid), args[0]!, grid.steps)],
   [
     'absent_over_time',
-    (host, { args }, grid) => {
+    (host, { name, args }, grid) => {
       const range = rangeArgument(args)
-      return absent(
-        host.ranges(range, grid, () => 1, true),
-        range,
-        grid.steps
-      )
+      const series = host.ranges(range, grid, () => 1, true, tierFunction(name, host.isRule2))
+      return absent(series, range, grid.steps)
     }
   ],
   ['clamp', clamp],

@@ -1,10 +1,12 @@
 // Answers in the JSON of Prometheus' API: numbers are strings, times are seconds.
 //
 //   {"status":"success","data":{"resultType":"vector","result":[{"metric":{..},"value":[1.5,"2"]}, ...]}}
+//   with explain=1, behind data: "explain":[{"selector":"x[1d]","reads":[{"from":"1h","blocks":2,..}, ...]}, ...]
 //   matrix   "values":[[1.5,"2"], ...]       scalar, string   "result":[1.5,"2"]
 import type { Labels } from '../../series/label.ts'
 import type { Budget } from '../limits.ts'
 import { TextPiece } from '../pieces.ts'
+import type { Explain } from './explain.ts'
 import { secondsText, valueText } from './float-text.ts'
 import type { Grid, GridSeries } from './grid.ts'
 import type { SampleSeries } from './range-samples.ts'
@@ -20,13 +22,22 @@ export type Result =
 
 const CUT = '"warnings":["results truncated due to limit"],'
 
-/** @param limit  most series */
-export function* encodeResult(result: Result, budget: Budget, limit: number | null): Generator<Uint8Array> {
+/**
+ * @param limit    most series
+ * @param explain  what was read, told behind the result; null: not asked for
+ */
+export function* encodeResult(
+  result: Result,
+  budget: Budget,
+  limit: number | null,
+  explain: Explain | null
+): Generator<Uint8Array> {
   const out = new TextPiece()
+  const end = explain === null ? '}' : `,"explain":${JSON.stringify(explain)}}`
   if (result.is === 'string' || result.is === 'scalar') {
     const value = result.is === 'string' ? result.value : valueText(result.value)
     const pair = `[${secondsText(result.timeUs)},${JSON.stringify(value)}]`
-    out.add(`{"status":"success","data":{"resultType":"${result.is}","result":${pair}}}`)
+    out.add(`{"status":"success","data":{"resultType":"${result.is}","result":${pair}}${end}`)
     yield out.take()
     return
   }
@@ -55,7 +66,7 @@ export function* encodeResult(result: Result, budget: Budget, limit: number | nu
     }
     if (out.isFull) yield out.take()
   }
-  out.add(']}}')
+  out.add(`]}${end}`)
   yield out.take()
 }
 

@@ -14,6 +14,7 @@ import {
   unwrapped,
   type VectorNode
 } from '../../promql/ast.ts'
+import { printPromql } from '../../promql/printer.ts'
 import { typeOf } from '../../promql/typecheck.ts'
 import { NAME_LABEL } from '../../series/matcher.ts'
 import type { SeriesSource } from '../../series/source.ts'
@@ -21,15 +22,18 @@ import type { Budget } from '../limits.ts'
 import { aggregated, isFolding } from './aggregation.ts'
 import { ARITHMETIC, COMPARISON, dropsName } from './arithmetic.ts'
 import { callFunction, type FunctionHost } from './call.ts'
+import type { Explain } from './explain.ts'
 import { type Grid, type GridSeries, hasAny } from './grid.ts'
 import { checkLabelName } from './label-functions.ts'
 import { NO_LABELS, withoutName } from './label-set.ts'
 import { setOperation, vectorOperation } from './matching.ts'
 import { newestValue } from './range-functions.ts'
 import { countedValues, quantiled, ranked } from './ranking.ts'
-import { readSelected } from './selection.ts'
+import { type Reading, readSelected } from './selection.ts'
 import { Stepper, type WindowFunction, type Windows } from './stepper.ts'
 import { Memory, mapped, merged, relabelled } from './streams.ts'
+import type { TierFunction } from './tier-functions.ts'
+import { cutTiers, readTiered } from './tier-ranges.ts'
 
 export interface EvaluatorOptions {
   /** How long a sample counts where no newer one is; us. */
@@ -41,6 +45,10 @@ export interface EvaluatorOptions {
   /** What @ start() and @ end() stand for; us. */
   readonly startUs: number
   readonly endUs: number
+  /** Samples alone are read, no tiers. */
+  readonly isRaw: boolean
+  /** Told of what is read; null: nobody asks. */
+  readonly explain: Explain | null
 }
 
 export class Evaluator implements FunctionHost {
@@ -143,26 +151,39 @@ export class Evaluator implements FunctionHost {
   selector(node: VectorNode, grid: Grid, fn: WindowFunction): Generator<GridSeries> {
     const windows = { ...this.shifted(node, grid), rangeUs: this.options.lookbackUs }
     return readSelected(
-      this,
+      this.reading(node),
       node.matchers,
       windows,
       labels => new Stepper(windows, labels, fn, true, true, this.budget)
     )
   }
 
-  /** The series of a range, by what a function says of each window. Names are kept. */
+  /** What reads for a selector need. */
+  reading(node: VectorNode | MatrixNode): Reading {
+    const { source, budget, options } = this
+    return { source, budget, log: options.explain?.log(printPromql(node)) ?? null }
+  }
+
+  /**
+   * The series of a range, by what a function says of each window. Names are kept.
+   * @param tierFn  says the same of windows of tiers; null where it needs every sample
+   */
   *ranges(
     node: MatrixNode | SubqueryNode,
     grid: Grid,
     fn: WindowFunction,
-    isSteady: boolean
+    isSteady: boolean,
+    tierFn: TierFunction | null
   ): Generator<GridSeries> {
     const shift = node.is === 'matrix' ? node.selector : node
     const windows = { ...this.shifted(shift, grid), rangeUs: node.rangeMs * 1000 }
     const open = (labels: GridSeries['labels']) =>
       new Stepper(windows, labels, fn, isSteady, false, this.budget)
     if (node.is === 'matrix') {
-      yield* readSelected(this, node.selector.matchers, windows, open)
+      const { matchers } = node.selector
+      const tiers = tierFn === null || this.options.isRaw ? [] : cutTiers(this.source.tiers, windows)
+      if (tiers.length === 0) yield* readSelected(this.reading(node), matchers, windows, open)
+      else yield* readTiered(this.reading(node), matchers, windows, tiers, tierFn!, open)
       return
     }
     const inner = this.subgrid(node, windows)

@@ -4,7 +4,8 @@
 //   query       query, time, timeout, limit, lookback_delta      query_range   and start, end, step
 //   series, labels, values   match[], start, end, limit          metadata      metric, limit
 //
-// Our own: rules=2 asks for ranges closed at their start, as in Prometheus 2; 3 is what is done else.
+// Our own: rules=2 asks for ranges closed at their start, as in Prometheus 2; 3 is what is done else. tier=raw
+// reads no rollups; explain=1 says what was read.
 // Not here: HTTP (http/routes-prometheus.ts), reading the PromQL itself (read.ts).
 import { VarveError } from '../../base/errors.ts'
 import { quoted } from '../../promql/error.ts'
@@ -115,8 +116,22 @@ function question(parameters: ApiParameters, options: PromqlOptions) {
     subqueryStepUs: options.subqueryStepUs,
     rules: rules === '' ? options.rules : rules,
     secondsMax: timeoutUs === null ? null : Math.max(0, timeoutUs / 1e6),
-    limit: limit(parameters)
+    limit: limit(parameters),
+    tier: choice(parameters, 'tier', ['auto', 'raw']),
+    explain: choice(parameters, 'explain', ['0', '1']) === '1'
   }
+}
+
+/** @param known  the first is what is done else */
+function choice<T extends string>(
+  parameters: ApiParameters,
+  name: string,
+  known: readonly [T, ...(readonly T[])]
+): T {
+  const text = given(parameters, name)
+  const found = text === '' ? known[0] : known.find(one => one === text)
+  if (found === undefined) throw bad(name, `${quoted(text)} is neither ${known.join(' nor ')}`)
+  return found
 }
 
 /** /api/v1/query. @throws {ApiParameterError} */

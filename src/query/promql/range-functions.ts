@@ -3,7 +3,7 @@
 // agree to the last digits.
 // Not here: what depends on times (rate-functions.ts).
 import { VarveError } from '../../base/errors.ts'
-import { isStale } from './stale.ts'
+import { isStale } from '../../series/stale.ts'
 import type { Window, WindowFunction } from './stepper.ts'
 
 /** A running sum with what rounding took from it. */

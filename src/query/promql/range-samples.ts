@@ -1,10 +1,10 @@
 // The samples themselves: what an instant query of a range selector or a subquery gives.
 import { type Expr, unwrapped } from '../../promql/ast.ts'
 import type { Labels } from '../../series/label.ts'
+import { isStale } from '../../series/stale.ts'
 import type { Evaluator } from './evaluator.ts'
 import type { Grid } from './grid.ts'
 import { readSpan, type SampleSink } from './selection.ts'
-import { isStale } from './stale.ts'
 import { spanOf } from './stepper.ts'
 
 /** Samples of one series, times ascending. */
@@ -53,7 +53,7 @@ export function* rangeSamples(evaluator: Evaluator, expr: Expr, grid: Grid): Gen
   if (node.is === 'matrix') {
     const windows = { ...evaluator.shifted(node.selector, grid), rangeUs: node.rangeMs * 1000 }
     const open = (labels: Labels) => new Collecting(labels, held)
-    yield* readSpan<SampleSeries>(evaluator, node.selector.matchers, ...spanOf(windows), open)
+    yield* readSpan<SampleSeries>(evaluator.reading(node), node.selector.matchers, ...spanOf(windows), open)
     return
   }
   if (node.is !== 'subquery') throw new Error(`${node.is} is no range`)

@@ -13,33 +13,58 @@ function absent(window: Window): number {
   return 0
 }
 
-/**
- * rate, increase and delta.
- * @param isCounter  falls are resets, and it was never below zero
- * @param isRate     per second of the window
- */
+/** What rate, increase and delta make of the samples of a range. */
+export interface Changed {
+  readonly samples: number
+  readonly first: number
+  readonly firstUs: number
+  readonly lastUs: number
+  readonly change: number
+}
+
+export interface ChangeKind {
+  /** Falls are resets, and it was never below zero. */
+  readonly isCounter: boolean
+  /** Per second of the window. */
+  readonly isRate: boolean
+  readonly isRule2: boolean
+}
+
+/** The change of at least two samples stretched to the whole of a window. */
+export function extrapolate(
+  { samples, first, firstUs, lastUs, change }: Changed,
+  startUs: number,
+  endUs: number,
+  { isCounter, isRate, isRule2 }: ChangeKind
+): number {
+  const sampled = (lastUs - firstUs) / SECOND
+  const mean = sampled / (samples - 1)
+  const threshold = mean * 1.1
+  let toStart = (firstUs - startUs) / SECOND
+  let toEnd = (endUs - lastUs) / SECOND
+  const toZero = isCounter && change > 0 && first >= 0 ? sampled * (first / change) : Infinity
+  if (isRule2 && toZero < toStart) toStart = toZero
+  if (toStart >= threshold) toStart = mean / 2
+  if (!isRule2 && toZero < toStart) toStart = toZero
+  if (toEnd >= threshold) toEnd = mean / 2
+  let factor = (sampled + toStart + toEnd) / sampled
+  if (isRate) factor /= (endUs - startUs) / SECOND
+  return change * factor
+}
+
+/** rate, increase and delta. */
 export function extrapolated(isCounter: boolean, isRate: boolean, isRule2: boolean): WindowFunction {
+  const kind: ChangeKind = { isCounter, isRate, isRule2 }
   return window => {
     const { times, values, from, to } = window
     if (to - from < 2) return absent(window)
-    let change = values[to - 1]! - values[from]!
+    const first = values[from]!
+    let change = values[to - 1]! - first
     if (isCounter) {
       for (let i = from + 1; i < to; i++) if (values[i]! < values[i - 1]!) change += values[i - 1]!
     }
-    const sampled = (times[to - 1]! - times[from]!) / SECOND
-    const mean = sampled / (to - from - 1)
-    const threshold = mean * 1.1
-    let toStart = (times[from]! - window.startUs) / SECOND
-    let toEnd = (window.endUs - times[to - 1]!) / SECOND
-    const toZero =
-      isCounter && change > 0 && values[from]! >= 0 ? sampled * (values[from]! / change) : Infinity
-    if (isRule2 && toZero < toStart) toStart = toZero
-    if (toStart >= threshold) toStart = mean / 2
-    if (!isRule2 && toZero < toStart) toStart = toZero
-    if (toEnd >= threshold) toEnd = mean / 2
-    let factor = (sampled + toStart + toEnd) / sampled
-    if (isRate) factor /= (window.endUs - window.startUs) / SECOND
-    return change * factor
+    const changed = { samples: to - from, first, firstUs: times[from]!, lastUs: times[to - 1]!, change }
+    return extrapolate(changed, window.startUs, window.endUs, kind)
   }
 }
 

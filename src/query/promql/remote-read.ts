@@ -143,7 +143,7 @@ export function* answerRemoteRead(
   for (const { fromUs, toUs, matchers } of queries) {
     const result = new PbfWriter()
     const reading = readSpan<Uint8Array>(
-      { source, budget },
+      { source, budget, log: null },
       matchers,
       fromUs,
       toUs,

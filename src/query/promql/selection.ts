@@ -15,6 +15,7 @@ import { KIND, TIME_MAX_US, TIME_MIN_US, textValue } from '../../series/sample.t
 import type { SeriesSource } from '../../series/source.ts'
 import { samplesOf } from '../cursor.ts'
 import type { Budget } from '../limits.ts'
+import type { ReadLog } from './explain.ts'
 import type { GridSeries } from './grid.ts'
 import { withLabel, withName } from './label-set.ts'
 import { spanOf, type Windows } from './stepper.ts'
@@ -32,36 +33,61 @@ export interface SampleSink<T> {
 export interface Reading {
   readonly source: SeriesSource
   readonly budget: Budget
+  /** Told of what is read; null: nobody asks. */
+  readonly log: ReadLog | null
+}
+
+/** The series of one group that a selector names: field -> labels, the name among them. */
+export interface SelectedGroup {
+  readonly group: number
+  readonly labels: ReadonlyMap<number, Labels>
+}
+
+/** What a selector names, and how it is read. */
+export interface OpenSelection<T> {
+  groups(): Iterable<SelectedGroup>
+  /** What the sinks make of the samples of some of a group's series. */
+  read(group: number, labels: ReadonlyMap<number, Labels>, fromUs: number, toUs: number): Generator<T>
 }
 
 /** The series that the matchers select, each as its sink made it; in the order of the catalog. */
 export function* readSelected(
-  { source, budget }: Reading,
+  reading: Reading,
   matchers: readonly Matcher[],
   windows: Windows,
   open: (labels: Labels) => SampleSink<GridSeries>
 ): Generator<GridSeries> {
   const [fromUs, toUs] = spanOf(windows)
-  yield* readSpan({ source, budget }, matchers, fromUs, toUs, open)
+  yield* readSpan(reading, matchers, fromUs, toUs, open)
 }
 
 /** The same for any span of times. */
 export function* readSpan<T>(
-  { source, budget }: Reading,
+  reading: Reading,
   matchers: readonly Matcher[],
   fromUs: number,
   toUs: number,
   open: (labels: Labels) => SampleSink<T>
 ): Generator<T> {
+  const selection = openSelection(reading, matchers, open)
+  const from = Math.max(fromUs, TIME_MIN_US)
+  const to = Math.min(toUs, TIME_MAX_US)
+  if (from > to) return
+  for (const { group, labels } of selection.groups()) yield* selection.read(group, labels, from, to)
+}
+
+/** @throws {VarveError} VARVE_QUERY_SERIES when more series are named, or shown, than may be */
+export function openSelection<T>(
+  { source, budget, log }: Reading,
+  matchers: readonly Matcher[],
+  open: (labels: Labels) => SampleSink<T>
+): OpenSelection<T> {
   budget.check()
   const stored = matchers.filter(({ name }) => name !== VALUE_LABEL)
   const tests = matchers.filter(({ name }) => name === VALUE_LABEL).map(compileMatcher)
   const isShown = (labels: Labels) => tests.every(test => test(labelValue(labels, VALUE_LABEL)))
   const max = budget.limits.seriesMax
   const ids = source.select(stored, null, max)
-  const from = Math.max(fromUs, TIME_MIN_US)
-  const to = Math.min(toUs, TIME_MAX_US)
-  if (from > to) return
   let shown = 0
   const opened = (labels: Labels) => {
     if (!isShown(labels)) return null
@@ -73,20 +99,33 @@ export function* readSpan<T>(
     }
     return open(labels)
   }
-  for (let i = 0; i < ids.length; ) {
-    const { group } = source.series(ids[i]!)
-    const fields = new Map<number, States<T>>()
-    for (; i < ids.length; i++) {
-      const series = source.series(ids[i]!)
-      if (series.group !== group) break
-      fields.set(series.field, new States(withName(series.name, series.labels), opened))
+  return {
+    *groups() {
+      for (let i = 0; i < ids.length; ) {
+        const { group } = source.series(ids[i]!)
+        const labels = new Map<number, Labels>()
+        for (; i < ids.length; i++) {
+          const series = source.series(ids[i]!)
+          if (series.group !== group) break
+          labels.set(series.field, withName(series.name, series.labels))
+        }
+        yield { group, labels }
+      }
+    },
+    *read(group, labels, fromUs, toUs) {
+      const fields = new Map(Array.from(labels, ([field, own]) => [field, new States(own, opened)]))
+      const wanted = [...fields.keys()].sort((a, b) => a - b)
+      const blocksBefore = source.blocksRead
+      let samples = 0
+      for (const run of source.runs(group, wanted, fromUs, toUs)) {
+        const found = samplesOf(run)
+        samples += found
+        budget.scanned(found)
+        addRun(run, fields)
+      }
+      log?.add('raw', { fromUs, toUs: toUs + 1 }, source.blocksRead - blocksBefore, 0, samples)
+      for (const states of fields.values()) yield* states.finish()
     }
-    const wanted = [...fields.keys()].sort((a, b) => a - b)
-    for (const run of source.runs(group, wanted, from, to)) {
-      budget.scanned(samplesOf(run))
-      addRun(run, fields)
-    }
-    for (const states of fields.values()) yield* states.finish()
   }
 }
 

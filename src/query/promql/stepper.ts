@@ -5,9 +5,9 @@
 // Invariants: samples arrive in ascending time; a function is asked only where its window has samples.
 // Not here: reading (selection.ts), the functions (range-functions.ts, rate-functions.ts).
 import type { Labels } from '../../series/label.ts'
+import { isStale, STALE_HIGH, STALE_LOW } from '../../series/stale.ts'
 import type { Budget } from '../limits.ts'
 import { emptySeries, type Grid, type GridSeries, hasAny } from './grid.ts'
-import { isStale, STALE_HIGH, STALE_LOW } from './stale.ts'
 
 /** What a function sees: samples [from, to) of times and values. */
 export class Window {

@@ -1,0 +1,79 @@
+// The windows of a field out of the rows of a tier's segments, and which columns that takes.
+// Not here: the columns (tier.ts), which windows can be trusted (tier-reader.ts).
+import { ByteReader } from '../base/bytes.ts'
+import type { Column, Run } from '../series/run.ts'
+import { KIND } from '../series/sample.ts'
+import { Sketch } from '../series/sketch.ts'
+import type { TierNeed, TierWindow } from '../series/source.ts'
+import { COLUMN, COLUMNS_PER_FIELD, MARK, type TierColumn, tierField } from './tier.ts'
+
+const ALWAYS: readonly TierColumn[] = [COLUMN.count, COLUMN.marks, COLUMN.others, COLUMN.stales, COLUMN.at]
+const COLUMNS_OF: Readonly<Record<TierNeed, readonly TierColumn[]>> = {
+  sum: [COLUMN.sum],
+  extremes: [COLUMN.min, COLUMN.max],
+  ends: [COLUMN.first, COLUMN.last, COLUMN.firstUs, COLUMN.lastUs],
+  dropped: [COLUMN.dropped],
+  // Few and equal values have no sketch.
+  sketch: [COLUMN.sketch, COLUMN.sum, COLUMN.min, COLUMN.max, COLUMN.first, COLUMN.last]
+}
+
+/** Fields of a tier's segments, ascending. */
+export function neededColumns(fields: readonly number[], needs: readonly TierNeed[]): number[] {
+  const columns = [...new Set([...ALWAYS, ...needs.flatMap(need => COLUMNS_OF[need])])].sort((a, b) => a - b)
+  return fields.flatMap(field => columns.map(column => tierField(field, column)))
+}
+
+/** Slot of a column: its number and, of a field, its value in the row that is looked at. */
+export function* windowsOf(run: Run, field: number): Generator<TierWindow> {
+  const columns = run.columns.filter(column => Math.floor(column.field / COLUMNS_PER_FIELD) === field)
+  if (columns.length === 0) return
+  const next = new Uint32Array(columns.length)
+  const values = new Float64Array(COLUMNS_PER_FIELD)
+  /** Whether first, last and the value at the start are booleans. */
+  const isBoolean = new Uint8Array(COLUMNS_PER_FIELD)
+  const said = (column: TierColumn) =>
+    isBoolean[column] === 1 ? values[column] === 1 : (values[column] as number)
+  for (let row = 0; row < run.rows; row++) {
+    values.fill(0)
+    let sketch: Sketch | null = null
+    let some = false
+    for (let c = 0; c < columns.length; c++) {
+      const column = columns[c]!
+      if (column.present !== null && column.present[row] === 0) continue
+      const slot = column.field % COLUMNS_PER_FIELD
+      const i = next[c]!++
+      some = true
+      if (column.numbers === null) sketch = sketchAt(column, i)
+      else {
+        values[slot] = column.numbers[i]!
+        isBoolean[slot] = column.kind === KIND.boolean ? 1 : 0
+      }
+    }
+    if (!some) continue
+    const marks = values[COLUMN.marks]!
+    const startUs = run.times[row]!
+    yield {
+      field,
+      startUs,
+      count: values[COLUMN.count]!,
+      sum: values[COLUMN.sum]!,
+      min: values[COLUMN.min]!,
+      max: values[COLUMN.max]!,
+      first: said(COLUMN.first),
+      last: said(COLUMN.last),
+      firstUs: startUs + values[COLUMN.firstUs]!,
+      lastUs: startUs + values[COLUMN.lastUs]!,
+      dropped: marks & MARK.noCounter ? null : marks & MARK.dropped ? values[COLUMN.dropped]! : 0,
+      sketch: marks & MARK.sketch ? sketch : null,
+      at: marks & MARK.at ? said(COLUMN.at) : null,
+      others: marks & MARK.others ? values[COLUMN.others]! : 0,
+      stales: marks & MARK.stales ? values[COLUMN.stales]! : 0,
+      hasBooleans: (marks & MARK.booleans) > 0
+    }
+  }
+}
+
+function sketchAt({ texts }: Column, i: number): Sketch {
+  const { bytes, offsets } = texts!
+  return Sketch.decode(new ByteReader(bytes, offsets[i]!, offsets[i + 1]!))
+}
