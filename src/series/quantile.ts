@@ -3,7 +3,7 @@
 //
 // Invariants: with values alone the answer is exact as long as there are at most VALUES_MAX; beyond, and with
 // sketches, each order statistic is off by at most the error of the coarsest sketch in it, as a share of
-// itself. A sketched value never leaves the least and the greatest value of its window.
+// itself; the least and the greatest value of each window are known, so that p0 and p100 are exact.
 // Not here: what a sketch is (sketch.ts).
 import { Sketch } from './sketch.ts'
 
@@ -51,9 +51,20 @@ export class Quantiles {
     this.nans += count
   }
 
-  /** Adds the values of a window. @param min  the least of them; max likewise */
+  /** Adds the values of a window. @param min  the least of them, which is known; max likewise */
   addSketch(sketch: Sketch, min: number, max: number): void {
-    for (const { value, count } of sketch.values()) this.count(Math.min(Math.max(value, min), max), count)
+    const sizes = [...sketch.values()].map(({ value, count }) => ({ value, count }))
+    for (const [size, end] of [
+      [sizes[0], min],
+      [sizes.at(-1), max]
+    ] as const) {
+      if (size === undefined || size.count === 0) continue
+      size.count--
+      this.count(end, 1)
+    }
+    for (const { value, count } of sizes) {
+      if (count > 0) this.count(Math.min(Math.max(value, min), max), count)
+    }
   }
 
   private count(value: number, count: number): void {

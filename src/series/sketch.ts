@@ -14,7 +14,7 @@
 //           | sizes of negatives | varint zeros - 1 | sizes of positives
 //   sizes := varint n - 1 | signed size | varint count - 1 | (varint size - before - 1, varint count - 1)*
 // Infinities are of size INFINITE at every level. Example: 20, 20.1, 21.5 and 0 at level 2 =
-//   32 00 01 ae 02 01 02 00
+//   32 00 02 ac 02 00 00 00 02 00
 //
 // Invariants: NaN is no value of a sketch; decoding checks every size and count.
 // Not here: quantiles (quantile.ts), which windows have a sketch (rollup/window-fold.ts).

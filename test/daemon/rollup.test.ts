@@ -1,157 +1,26 @@
 // Rollups end to end without threads: Maintenance over a store in a directory, and queries that read tiers
 // against the same queries over the samples.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
-import { GatewayClock } from '../../src/base/gateway-clock.ts'
 import { Random } from '../../src/base/random.ts'
-import { Maintenance, PROGRESS_NOTE } from '../../src/daemon/maintenance.ts'
-import { SegmentPins } from '../../src/daemon/segment-pins.ts'
-import { openStorage, type Storage } from '../../src/daemon/storage.ts'
-import { NodeDisk } from '../../src/disk/node-disk.ts'
 import type { Cell } from '../../src/query/answer.ts'
 import { evaluate } from '../../src/query/evaluate.ts'
 import { Budget, DEFAULT_QUERY_LIMITS } from '../../src/query/limits.ts'
 import { type RangeRequest, WINDOW_FUNCTIONS, type WindowRequest } from '../../src/query/request.ts'
-import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
-import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
-import { type Tier, tierClass } from '../../src/rollup/tier.ts'
-import { openTiered } from '../../src/rollup/tier-reader.ts'
-import { countTargets, flushHead } from '../../src/series/flush-job.ts'
-import { HeadReader } from '../../src/series/head-read.ts'
-import { makeLabels } from '../../src/series/label.ts'
-import { mergeSegments } from '../../src/series/merge-job.ts'
-import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
-import { SegmentCache } from '../../src/series/segment-cache.ts'
-import { SKETCH_LEVELS } from '../../src/series/sketch.ts'
+import { tierClass } from '../../src/rollup/tier.ts'
+import {
+  DAY_US,
+  HOUR_US,
+  MINUTE_US,
+  openReader,
+  openWorld,
+  START_US,
+  TIERS,
+  temporaryDir,
+  type World,
+  write
+} from '../kit/rollup-world.ts'
 import { seeds } from '../kit/seeds.ts'
-
-const MINUTE_US = 60e6
-const HOUR_US = 60 * MINUTE_US
-const DAY_US = 24 * HOUR_US
-const START_US = 20_000 * DAY_US
-const TIERS: readonly Tier[] = [
-  { name: '1m', stepUs: MINUTE_US, keepUs: 30 * DAY_US, coverage: EVERY_GROUP },
-  {
-    name: '1h',
-    stepUs: HOUR_US,
-    keepUs: Number.POSITIVE_INFINITY,
-    coverage: { ...EVERY_GROUP, sketch: SKETCH_LEVELS['1%'] }
-  }
-]
-
-interface World {
-  readonly disk: NodeDisk
-  readonly storage: Storage
-  readonly maintenance: Maintenance
-  /** Called between the writing of rollup segments and their commit. */
-  beforeCommit: () => void
-  nowUs: number
-}
-
-async function openWorld(dir: string, nowUs: number, rawKeepUs = Number.POSITIVE_INFINITY): Promise<World> {
-  const disk = new NodeDisk(dir)
-  const random = new Random(5)
-  const storage: Storage = await openStorage({
-    disk,
-    clock: systemClock,
-    readOnly: false,
-    series: {
-      limits: { seriesMax: 1000, fieldsPerGroupMax: 100 },
-      classes: [{ name: 'default', keepUs: rawKeepUs, spanUs: HOUR_US }],
-      classify: () => 0,
-      flushBytes: 2 ** 30,
-      headBytesMax: 2 ** 31,
-      onLate: (group, timeUs) => storage.progress.markLate(group, timeUs),
-      onFull: () => {},
-      afterReaders: callback => callback()
-    },
-    kv: {},
-    wal: { fileBytes: 262_144, filesMax: 8 },
-    pace: {},
-    anyU32: () => random.u32(),
-    onDamage: error => t.fail(error.message),
-    onError: error => t.fail(String(error))
-  })
-  const { engine, series, progress } = storage
-  const { manifest } = engine
-  const ids = (count: number) => {
-    const all = Array.from({ length: count }, () => manifest.nextSegmentId())
-    return { ids: all, order: all[0] ?? 0 }
-  }
-  series.start(
-    {
-      rotate: () => engine.wal.rotate(),
-      commit: edit => manifest.commit({ ...edit, notes: [[PROGRESS_NOTE, progress.encode()]] }),
-      get pendingGroup() {
-        return engine.wal.pendingGroup
-      }
-    },
-    storage.catalogFile,
-    {
-      flush(view, classes) {
-        const head = new HeadReader(view, series.shapes.all)
-        return flushHead(disk, head, series.catalog, classes, ids(countTargets(head, classes)))
-      }
-    }
-  )
-  const world = { disk, storage, nowUs, beforeCommit: () => {} } as World & { maintenance: Maintenance }
-  world.maintenance = new Maintenance({
-    clock: new GatewayClock({ ...systemClock, nowUs: () => world.nowUs }),
-    manifest,
-    series,
-    pins: new SegmentPins(id => void engine.removeFile(id)),
-    progress,
-    plan: () => ({ mayMerge: true, mayRollup: true }),
-    tiers: () => TIERS,
-    synced: () => {
-      engine.wal.note(0, 2)
-      return engine.wal.synced(engine.wal.pendingGroup)
-    },
-    keep: () =>
-      new Map([['default', rawKeepUs], ...TIERS.map(one => [tierClass(one.name), one.keepUs] as const)]),
-    sizeMax: () => Number.POSITIVE_INFINITY,
-    onDropped: () => {},
-    workers: {
-      segmentsChanged: () => {},
-      merge: inputs => mergeSegments(disk, inputs, series.catalog, manifest.nextSegmentId()),
-      async rollup(spans: readonly RollupSpan[]) {
-        const count = spans.reduce((sum, span) => sum + bucketsOf(span).length, 0)
-        const made = await runRollup(disk, openReader(world), series.catalog, spans, ids(count))
-        world.beforeCommit()
-        return made
-      }
-    }
-  })
-  return world
-}
-
-function openReader({ disk, storage }: World) {
-  const { engine, series, progress } = storage
-  const cache = new SegmentCache(disk, { filesMax: 4, indexBytesMax: 1e6 })
-  const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
-  return openTiered(series.catalog, [...engine.manifest.segments.values()], heads, progress, cache, error => {
-    throw error
-  })
-}
-
-function write({ storage }: World, group: number, timeUs: number, values: Record<string, Value>): void {
-  const { series, engine } = storage
-  const kinds = Object.values(values).map(
-    (value): Kind =>
-      typeof value === 'number' ? KIND.number : typeof value === 'boolean' ? KIND.boolean : KIND.string
-  )
-  const labels = makeLabels([['topic', `g${group}`]])
-  series.begin(series.shape('', labels, Object.keys(values), kinds), timeUs)
-  Object.values(values).forEach((value, i) => {
-    if (typeof value === 'string') series.text(i, Buffer.from(value), 0, Buffer.byteLength(value))
-    else series.slots[series.at + i] = Number(value)
-  })
-  series.end()
-  engine.wal.note(40, 1)
-}
 
 /** Rows over some hours: eighths of whole numbers (sums are exact), decimals, booleans, states, a mix of kinds. */
 function writeSome(world: World, random: Random, count: number, fromUs: number, toUs: number): void {
@@ -227,17 +96,11 @@ function doneOf({ storage }: World): Record<string, number> {
   return Object.fromEntries([...storage.progress.done].map(([name, { doneUs }]) => [name, doneUs]))
 }
 
-function temporary(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), 'varve-rollup-'))
-  t.teardown(() => rmSync(dir, { recursive: true }))
-  return dir
-}
-
 t.test('a range that reads tiers says what the samples say, late ones and repairs included', async t => {
   let fromTiers = 0
   for (const seed of seeds(6)) {
     const random = new Random(seed)
-    let world = await openWorld(temporary(t), START_US)
+    let world = await openWorld(temporaryDir(t), START_US)
     const dir = world.disk.root
     for (let step = 0; step < 6; step++) {
       const nowUs = START_US + (step + 1) * 2 * HOUR_US
@@ -274,7 +137,7 @@ t.test('a range that reads tiers says what the samples say, late ones and repair
 })
 
 t.test('rollup() catches up after downtime, and a crash before its commit changes nothing', async t => {
-  const dir = temporary(t)
+  const dir = temporaryDir(t)
   let world = await openWorld(dir, START_US + HOUR_US)
   writeSome(world, new Random(1), 500, START_US, START_US + HOUR_US)
   await world.storage.series.flush()
@@ -336,7 +199,7 @@ t.test('rollup() catches up after downtime, and a crash before its commit change
 t.test(
   'rollup() gives each segment of a repair its place in the order: a merge may take some of them',
   async t => {
-    const world = await openWorld(temporary(t), START_US + 6 * HOUR_US)
+    const world = await openWorld(temporaryDir(t), START_US + 6 * HOUR_US)
     writeSome(world, new Random(3), 500, START_US, START_US + 6 * HOUR_US)
     await world.maintenance.rollup(TIERS)
     for (const hour of [0, 1, 3]) write(world, 0, START_US + hour * HOUR_US + 1, { exact: 7 })
@@ -353,7 +216,7 @@ t.test(
 )
 
 t.test('a range reads a tier where retention dropped the samples', async t => {
-  const world = await openWorld(temporary(t), START_US + 6 * HOUR_US, 2 * HOUR_US)
+  const world = await openWorld(temporaryDir(t), START_US + 6 * HOUR_US, 2 * HOUR_US)
   writeSome(world, new Random(2), 2000, START_US, START_US + 6 * HOUR_US)
   await world.storage.series.flush()
   const whole = (windows: Partial<WindowRequest>) => request(windows, START_US, START_US + 6 * HOUR_US - 1)
