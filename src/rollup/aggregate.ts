@@ -75,6 +75,13 @@ interface Placed {
   readonly windows: readonly TierWindow[]
   readonly rows: Uint32Array
   readonly rowsAll: number
+  readonly ends: Ends
+}
+
+/** When the first and the last samples of a group were, by row; of rows without numbers infinite. */
+interface Ends {
+  readonly firstUs: Float64Array
+  readonly lastUs: Float64Array
 }
 
 function layOut(fields: readonly (readonly TierWindow[])[]): Run {
@@ -83,16 +90,48 @@ function layOut(fields: readonly (readonly TierWindow[])[]): Run {
   const times = Float64Array.from(starts).sort()
   const rowOf = new Map<number, number>()
   for (let row = 0; row < times.length; row++) rowOf.set(times[row]!, row)
-  const columns: Column[] = []
-  for (const windows of fields) {
-    const rows = Uint32Array.from(windows, ({ startUs }) => rowOf.get(startUs)!)
-    columns.push(...fieldColumns({ windows, rows, rowsAll: times.length }))
+  const rowsAll = times.length
+  const ends: Ends = {
+    firstUs: new Float64Array(rowsAll).fill(Number.POSITIVE_INFINITY),
+    lastUs: new Float64Array(rowsAll).fill(Number.NEGATIVE_INFINITY)
   }
-  return { rows: times.length, times, columns }
+  const all = fields.map(windows => {
+    const rows = Uint32Array.from(windows, ({ startUs }) => rowOf.get(startUs)!)
+    for (const [i, { count, firstUs, lastUs }] of windows.entries()) {
+      const row = rows[i]!
+      if (count === 0) continue
+      ends.firstUs[row] = Math.min(ends.firstUs[row]!, firstUs)
+      ends.lastUs[row] = Math.max(ends.lastUs[row]!, lastUs)
+    }
+    return { windows, rows, rowsAll, ends }
+  })
+  const columns = [...all.flatMap(fieldColumns), ...groupColumns(times, ends)]
+  return { rows: rowsAll, times, columns: columns.sort((a, b) => a.field - b.field || a.kind - b.kind) }
 }
 
-function marksOf({ dropped, at, others, stales, hasBooleans, sketch }: TierWindow): number {
+function groupColumns(times: Float64Array, ends: Ends): Column[] {
+  const present = Uint8Array.from(ends.firstUs, us => (Number.isFinite(us) ? 1 : 0))
+  const count = present.reduce((sum, one) => sum + one, 0)
+  if (count === 0) return []
+  return ([COLUMN.groupFirstUs, COLUMN.groupLastUs] as const).map(column => {
+    const from = column === COLUMN.groupFirstUs ? ends.firstUs : ends.lastUs
+    const numbers = from.map((us, row) => us - times[row]!).filter((_, row) => present[row] === 1)
+    return {
+      field: tierField(0, column),
+      kind: KIND.number,
+      present: count === times.length ? null : present,
+      count,
+      numbers,
+      texts: null
+    }
+  })
+}
+
+function marksOf(window: TierWindow, row: number, ends: Ends): number {
+  const { dropped, at, others, stales, hasBooleans, sketch } = window
   return (
+    (hasOwn(window.firstUs, ends.firstUs[row]!, window) ? MARK.firstUs : 0) |
+    (hasOwn(window.lastUs, ends.lastUs[row]!, window) ? MARK.lastUs : 0) |
     (dropped === null ? MARK.noCounter : dropped === 0 ? 0 : MARK.dropped) |
     (others > 0 ? MARK.others : 0) |
     (stales > 0 ? MARK.stales : 0) |
@@ -102,20 +141,30 @@ function marksOf({ dropped, at, others, stales, hasBooleans, sketch }: TierWindo
   )
 }
 
+type SayOf = (window: TierWindow, row: number, ends: Ends) => number | boolean | null
+
 const positive = (value: number | null) => (value === 0 ? null : value)
 const counted = (of: (window: TierWindow) => number | boolean) => (window: TierWindow) =>
   window.count > 0 ? of(window) : null
 
 /** What each column but the sketch says of a window; null: nothing. */
-const VALUES: readonly [TierColumn, (window: TierWindow) => number | boolean | null][] = [
+const VALUES: readonly [TierColumn, SayOf][] = [
   [COLUMN.count, ({ count }) => count],
   [COLUMN.sum, counted(({ sum }) => sum)],
   [COLUMN.min, counted(({ min }) => min)],
   [COLUMN.max, counted(({ max }) => max)],
   [COLUMN.first, counted(({ first }) => first)],
   [COLUMN.last, counted(({ last }) => last)],
-  [COLUMN.firstUs, counted(({ firstUs, startUs }) => firstUs - startUs)],
-  [COLUMN.lastUs, counted(({ lastUs, startUs }) => lastUs - startUs)],
+  [
+    COLUMN.firstUs,
+    (window, row, ends) =>
+      hasOwn(window.firstUs, ends.firstUs[row]!, window) ? window.firstUs - window.startUs : null
+  ],
+  [
+    COLUMN.lastUs,
+    (window, row, ends) =>
+      hasOwn(window.lastUs, ends.lastUs[row]!, window) ? window.lastUs - window.startUs : null
+  ],
   [COLUMN.dropped, ({ dropped }) => positive(dropped)],
   [COLUMN.marks, marksOf],
   [COLUMN.others, ({ others }) => positive(others)],
@@ -123,11 +172,16 @@ const VALUES: readonly [TierColumn, (window: TierWindow) => number | boolean | n
   [COLUMN.at, ({ at }) => at]
 ]
 
+/** Whether a window has another first or last time than its group. */
+function hasOwn(us: number, groupUs: number, { count }: TierWindow): boolean {
+  return count > 0 && us !== groupUs
+}
+
 /** The columns of one field, in their order. */
 function fieldColumns(placed: Placed): Column[] {
   const { field } = placed.windows[0]!
   const columns: Column[] = []
-  const add = (column: TierColumn, sayOf: (window: TierWindow) => number | boolean | null): void => {
+  const add = (column: TierColumn, sayOf: SayOf): void => {
     for (const kind of [KIND.number, KIND.boolean] as const) {
       const picked = pick(placed, kind, sayOf)
       if (picked !== null) columns.push({ field: tierField(field, column), kind, ...picked })
@@ -142,16 +196,12 @@ function fieldColumns(placed: Placed): Column[] {
 type Picked = Pick<Column, 'present' | 'count' | 'numbers' | 'texts'>
 
 /** What windows have in a column, of one kind; null when none has something. */
-function pick(
-  { windows, rows, rowsAll }: Placed,
-  kind: Kind,
-  sayOf: (window: TierWindow) => number | boolean | null
-): Picked | null {
+function pick({ windows, rows, rowsAll, ends }: Placed, kind: Kind, sayOf: SayOf): Picked | null {
   const present = new Uint8Array(rowsAll)
   const numbers = new Float64Array(windows.length)
   let count = 0
   for (const [i, window] of windows.entries()) {
-    const value = sayOf(window)
+    const value = sayOf(window, rows[i]!, ends)
     if (value === null || (typeof value === 'boolean') !== (kind === KIND.boolean)) continue
     present[rows[i]!] = 1
     numbers[count++] = Number(value)

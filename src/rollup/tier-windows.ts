@@ -8,6 +8,7 @@ import type { TierNeed, TierWindow } from '../series/source.ts'
 import { COLUMN, COLUMNS_PER_FIELD, MARK, type TierColumn, tierField } from './tier.ts'
 
 const ALWAYS: readonly TierColumn[] = [COLUMN.count, COLUMN.marks, COLUMN.others, COLUMN.stales, COLUMN.at]
+const OF_GROUP: readonly number[] = [tierField(0, COLUMN.groupFirstUs), tierField(0, COLUMN.groupLastUs)]
 const COLUMNS_OF: Readonly<Record<TierNeed, readonly TierColumn[]>> = {
   sum: [COLUMN.sum],
   extremes: [COLUMN.min, COLUMN.max],
@@ -19,14 +20,17 @@ const COLUMNS_OF: Readonly<Record<TierNeed, readonly TierColumn[]>> = {
 
 /** Fields of a tier's segments, ascending. */
 export function neededColumns(fields: readonly number[], needs: readonly TierNeed[]): number[] {
-  const columns = [...new Set([...ALWAYS, ...needs.flatMap(need => COLUMNS_OF[need])])].sort((a, b) => a - b)
-  return fields.flatMap(field => columns.map(column => tierField(field, column)))
+  const columns = [...ALWAYS, ...needs.flatMap(need => COLUMNS_OF[need])]
+  const wanted = new Set(fields.flatMap(field => columns.map(column => tierField(field, column))))
+  if (needs.includes('ends')) for (const column of OF_GROUP) wanted.add(column)
+  return [...wanted].sort((a, b) => a - b)
 }
 
-/** Slot of a column: its number and, of a field, its value in the row that is looked at. */
+/** The windows of a field in some rows of a tier. */
 export function* windowsOf(run: Run, field: number): Generator<TierWindow> {
-  const columns = run.columns.filter(column => Math.floor(column.field / COLUMNS_PER_FIELD) === field)
-  if (columns.length === 0) return
+  const columns = run.columns.filter(
+    column => OF_GROUP.includes(column.field) || Math.floor(column.field / COLUMNS_PER_FIELD) === field
+  )
   const next = new Uint32Array(columns.length)
   const values = new Float64Array(COLUMNS_PER_FIELD)
   /** Whether first, last and the value at the start are booleans. */
@@ -42,7 +46,7 @@ export function* windowsOf(run: Run, field: number): Generator<TierWindow> {
       if (column.present !== null && column.present[row] === 0) continue
       const slot = column.field % COLUMNS_PER_FIELD
       const i = next[c]!++
-      some = true
+      if (!OF_GROUP.includes(column.field)) some = true
       if (column.numbers === null) sketch = sketchAt(column, i)
       else {
         values[slot] = column.numbers[i]!
@@ -61,8 +65,8 @@ export function* windowsOf(run: Run, field: number): Generator<TierWindow> {
       max: values[COLUMN.max]!,
       first: said(COLUMN.first),
       last: said(COLUMN.last),
-      firstUs: startUs + values[COLUMN.firstUs]!,
-      lastUs: startUs + values[COLUMN.lastUs]!,
+      firstUs: startUs + values[marks & MARK.firstUs ? COLUMN.firstUs : COLUMN.groupFirstUs]!,
+      lastUs: startUs + values[marks & MARK.lastUs ? COLUMN.lastUs : COLUMN.groupLastUs]!,
       dropped: marks & MARK.noCounter ? null : marks & MARK.dropped ? values[COLUMN.dropped]! : 0,
       sketch: marks & MARK.sketch ? sketch : null,
       at: marks & MARK.at ? said(COLUMN.at) : null,

@@ -4,7 +4,8 @@
 //
 //   column c of field f: field 16 * f + c
 //     count 0, sum 1, min 2, max 3, first 4, last 5     of numbers, and of booleans as 0 and 1
-//     first_us 6, last_us 7                             from the window's start to the first and the last of them
+//     first_us 6, last_us 7                             from the window's start to the first and the last of them, where
+//                                                       those are not the group's
 //     dropped 8                                         sum of the values that a smaller one followed
 //     marks 9                                           which of the columns behind it hold something
 //     others 10                                         strings and bytes
@@ -12,23 +13,26 @@
 //     at 12                                             the value at the window's start
 //     sketch 13                                         sketch.ts, as bytes
 //   marks := 1 dropped | 2 dropped is not known (no counter) | 4 others | 8 stales | 16 at | 32 booleans | 64 sketch
+//          | 128 first_us | 256 last_us
+//   columns 14 and 15 of field 0, whether it has a window or not: the least first_us and the greatest last_us of
+//   all fields of the group. The fields of one message share its time, so nearly none has times of its own.
 //
 // A window is (start, start + step) and beside it the sample at start, if there is one: [start, start + step)
 // is both together, (start, start + step] the window and the sample at the next one's start. So the ranges of
 // PromQL, open at their start, and those of everybody else are answered by the same rows.
 //
 // Invariants: starts are multiples of the step since the epoch; count and marks are in every row of the field,
-// the columns from sum to last_us where count is not 0, each other one where its mark is set; elsewhere what
-// a column holds means nothing (an earlier form of the window).
+// the columns from sum to last where count is not 0, each other one where its mark is set; elsewhere what
+// a column holds means nothing (an earlier form of the window). A row is written for all fields at once.
 // Not here: computing rows (window-fold.ts, aggregate.ts), how far a tier has come (progress.ts).
 import { parseDuration } from '../base/units.ts'
 import { spanFor } from '../series/bucket.ts'
 import type { Coverage } from './coverage.ts'
 
-/** Columns set aside for each field; the last two are free. */
+/** Columns set aside for each field. */
 export const COLUMNS_PER_FIELD = 16
 
-/** The columns of a field by what they hold. */
+/** The columns of a field by what they hold; the last two are of the group, in field 0. */
 export const COLUMN = {
   count: 0,
   sum: 1,
@@ -43,7 +47,9 @@ export const COLUMN = {
   others: 10,
   stales: 11,
   at: 12,
-  sketch: 13
+  sketch: 13,
+  groupFirstUs: 14,
+  groupLastUs: 15
 } as const
 export type TierColumn = (typeof COLUMN)[keyof typeof COLUMN]
 
@@ -54,7 +60,9 @@ export const MARK = {
   stales: 8,
   at: 16,
   booleans: 32,
-  sketch: 64
+  sketch: 64,
+  firstUs: 128,
+  lastUs: 256
 } as const
 
 export interface Tier {
