@@ -24,7 +24,7 @@ import { judge, printHead, printTable, round } from './bench-report.ts'
 import { type DataSet, generatedSets, readSets } from './data-sets.ts'
 
 const steps = { '1m': 60e6, '1h': 3600e6, '1d': 86_400e6 } as const
-const shareOfRawMax = 0.25
+const shareOfRawMax = 1 / 3
 const offMax = 0.01 + 1e-9
 
 /** Runs of at most as many rows as a chunk holds. */
@@ -96,7 +96,7 @@ const data = text('data')
 printHead('bench-rollup: bytes on the medium of tiers', {
   workload: data === undefined ? 'generated sets' : `sets of ${data}`,
   bounds: [
-    `the tier 1h with sketches of 1 %: at most ${shareOfRawMax} of its samples, where a window has at least 60`,
+    `the tier 1h with sketches of 1 %: at most a third of its samples, where a window has at least 60`,
     'quantiles by sketches of 1 %: off by at most 1 %'
   ]
 })

@@ -38,11 +38,15 @@ export const TIERS: readonly Tier[] = [
   }
 ]
 
+const CACHE = { filesMax: 4, indexBytesMax: 1e6 }
+
 export interface World {
   readonly disk: NodeDisk
   readonly storage: Storage
   readonly maintenance: Maintenance
   tiers: readonly Tier[]
+  /** What the last rollup read from segments: chunks of samples and of tiers, and files that it opened. */
+  lastReads: { raw: number; tiers: number; opened: number }
   /** Called between the writing of rollup segments and their commit. */
   beforeCommit: () => void
   nowUs: number
@@ -99,7 +103,8 @@ export async function openWorld(
       }
     }
   )
-  const world = { disk, storage, nowUs, tiers, beforeCommit: () => {} } as World & {
+  const lastReads = { raw: 0, tiers: 0, opened: 0 }
+  const world = { disk, storage, nowUs, tiers, lastReads, beforeCommit: () => {} } as World & {
     maintenance: Maintenance
   }
   world.maintenance = new Maintenance({
@@ -126,7 +131,12 @@ export async function openWorld(
       merge: inputs => mergeSegments(disk, inputs, series.catalog, manifest.nextSegmentId()),
       async rollup(spans: readonly RollupSpan[]) {
         const count = spans.reduce((sum, span) => sum + bucketsOf(span).length, 0)
-        const made = await runRollup(disk, openReader(world), series.catalog, spans, ids(count))
+        const cache = new SegmentCache(disk, CACHE)
+        const reader = openReader(world, true, cache)
+        const made = await runRollup(disk, reader, series.catalog, spans, ids(count))
+        const tiersRead = reader.tiers.reduce((sum, tier) => sum + tier.blocksRead, 0)
+        world.lastReads = { raw: reader.blocksRead, tiers: tiersRead, opened: cache.counts.opened }
+        cache.close()
         world.beforeCommit()
         return made
       }
@@ -140,10 +150,9 @@ function fail(error: unknown): never {
 }
 
 /** @param hasTiers  else samples alone are read */
-export function openReader({ disk, storage }: World, hasTiers = true) {
+export function openReader({ disk, storage }: World, hasTiers = true, cache = new SegmentCache(disk, CACHE)) {
   const { engine, series } = storage
   const progress = hasTiers ? storage.progress : new RollupProgress()
-  const cache = new SegmentCache(disk, { filesMax: 4, indexBytesMax: 1e6 })
   const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
   return openTiered(series.catalog, [...engine.manifest.segments.values()], heads, progress, cache, fail)
 }
