@@ -43,6 +43,14 @@ t.test('checkConfig() refuses keys that are at odds, naming the key and its line
       ['rollup.tiers[1].every:5']
     ],
     ['[[rollup.tiers]]\nevery = "1d"\nkeep = "1h"', ['rollup.tiers[0].keep:3']],
+    ['[[rollup.tiers]]\nevery = "1m"\nkeep = "1d"\nrule = "fast"', ['rollup.tiers[0].rule:4']],
+    [
+      [
+        '[[rollup.rules]]\nname = "fast"\nmatch = "a/#"\n[[rollup.tiers]]\nevery = "1h"\nkeep = "1d"',
+        '[[rollup.tiers]]\nevery = "10s"\nkeep = "1d"\nrule = "fast"\nsketch = "2%"'
+      ].join('\n'),
+      []
+    ],
     [
       '[[mqtt.users]]\nname = "a"\npassword = "p"\n[[mqtt.users]]\nname = "a"\npassword = "q"',
       ['mqtt.users[1].name:5']
