@@ -91,9 +91,26 @@ function* windows(raw: SeriesSource, catalog: Catalog, span: RollupSpan, fromUs:
   }
 }
 
-/** The windows of a group, from the coarsest finer tiers that have them and from its samples. */
+/**
+ * The windows of a group, from the coarsest finer tiers that have them and from its samples; from samples alone
+ * where a tier is damaged, or its damage would be in a second tier for ever.
+ */
 function foldGroup(
   raw: SeriesSource,
+  group: number,
+  span: RollupSpan,
+  fromUs: number,
+  toUs: number
+): Run | null {
+  const damages = () => raw.tiers.reduce((sum, tier) => sum + tier.damagesMet, 0)
+  const before = damages()
+  const run = foldFrom(raw, raw.tiers, group, span, fromUs, toUs)
+  return damages() === before ? run : foldFrom(raw, [], group, span, fromUs, toUs)
+}
+
+function foldFrom(
+  raw: SeriesSource,
+  tiers: readonly TierSource[],
   group: number,
   { tier, coverage }: RollupSpan,
   fromUs: number,
@@ -101,7 +118,7 @@ function foldGroup(
 ): Run | null {
   const fold = new GroupFold(tier.stepUs, coverage.sketch)
   let parts: (TierSpan & { tier: TierSource | null })[] = [{ tier: null, fromUs, toUs }]
-  for (const finer of raw.tiers) {
+  for (const finer of tiers) {
     if (finer.stepUs >= tier.stepUs || tier.stepUs % finer.stepUs !== 0) continue
     parts = parts.flatMap(part =>
       part.tier === null ? divided(part, finer, group, coverage.sketch) : [part]

@@ -76,6 +76,10 @@ class TierReader implements TierSource {
     return this.reader.blocksRead
   }
 
+  get damagesMet(): number {
+    return this.reader.damagesMet
+  }
+
   keeps(group: number): boolean {
     const facts = this.reader.group(group)
     return this.spells.some(({ covering }) => covering.keeps(facts))

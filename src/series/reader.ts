@@ -49,6 +49,8 @@ interface Piece {
 export class SeriesReader implements SeriesSource {
   /** Chunks of which something was read. */
   blocksRead = 0
+  /** How often a damaged place was met. */
+  damagesMet = 0
   private readonly snapshot: Snapshot
   private readonly cache: SegmentCache
   private readonly segments: readonly LiveSegment[]
@@ -183,7 +185,10 @@ export class SeriesReader implements SeriesSource {
 
   /** The places of a group in a segment; none when its index is damaged. */
   private chunks(info: LiveSegment, group: number, fromUs: number, toUs: number): ChunkPlace[] {
-    if (this.unreadable.has(info.id)) return []
+    if (this.unreadable.has(info.id)) {
+      this.damagesMet++
+      return []
+    }
     try {
       return this.cache.index(info).chunks(group, fromUs, toUs)
     } catch (error) {
@@ -246,6 +251,7 @@ export class SeriesReader implements SeriesSource {
   /** Tells of a damaged place once. */
   private damaged(error: unknown): void {
     if (!(error instanceof CorruptionError)) throw error
+    this.damagesMet++
     const place = `${error.file} ${error.offset}`
     if (this.told.has(place)) return
     this.told.add(place)

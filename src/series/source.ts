@@ -88,6 +88,8 @@ export interface TierSource extends BlockCount {
   /** The tier has the windows that begin in [fromUs, doneUs). */
   readonly fromUs: number
   readonly doneUs: number
+  /** How often a damaged place was met so far: what was read since may be without some windows. */
+  readonly damagesMet: number
   /** Whether it keeps a group at any time. */
   keeps(group: number): boolean
   /**

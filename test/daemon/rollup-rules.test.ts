@@ -1,11 +1,16 @@
 // Which groups are in which tiers, also when rules change; what a rollup reads; what a query says it read.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
+import { segmentPath } from '../../src/engine/file-names.ts'
 import type { Cell } from '../../src/query/answer.ts'
 import { answer, evaluate } from '../../src/query/evaluate.ts'
 import { Budget, DEFAULT_QUERY_LIMITS } from '../../src/query/limits.ts'
 import { readRequest } from '../../src/query/parameters.ts'
 import { DEFAULT_PROMQL_OPTIONS, readInstantRequest } from '../../src/query/promql/parameters.ts'
+import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
+import { tierClass } from '../../src/rollup/tier.ts'
 import type { SeriesSource } from '../../src/series/source.ts'
 import {
   DAY_US,
@@ -195,6 +200,41 @@ t.test('explain=1 says of each selector from which tiers it was read, and how ma
     ask('sum_over_time(meter_energy[3h])', { tier: 'raw' }).data
   )
   t.throws(() => ask('x', { tier: '1h' }), { code: 'VARVE_PARAMETER' })
+  source.close()
+  await world.storage.close()
+})
+
+t.test('a damaged tier costs neither the coarser one nor an answer of PromQL', async t => {
+  const tiers = [TIERS[0]!, { ...TIERS[1]!, coverage: EVERY_GROUP }]
+  const world = await openWorld(temporaryDir(t), START_US + 3.5 * HOUR_US, FOREVER, tiers)
+  writeHours(world, 0, 3)
+  await world.storage.series.flush()
+  await world.maintenance.rollup(tiers.slice(0, 1))
+  const { segments } = world.storage.engine.manifest
+  const minutes = [...segments.values()].find(one => one.class === tierClass('1m'))!
+  const path = join(world.disk.root, segmentPath(minutes.id))
+  const bytes = readFileSync(path)
+  for (let at = 64; at < 400; at++) bytes[at] = bytes[at]! ^ 0x55
+  writeFileSync(path, bytes)
+  const told: unknown[] = []
+  const ask = (hasTiers: boolean) => {
+    const source = openReader(world, hasTiers, undefined, error => told.push(error))
+    const parameters = new Map([
+      ['query', ['sum_over_time(meter_energy[3h])']],
+      ['time', [`${(START_US + 3 * HOUR_US) / 1e6}`]]
+    ])
+    const request = readInstantRequest(parameters, START_US, DEFAULT_PROMQL_OPTIONS)
+    const context = { limits: DEFAULT_QUERY_LIMITS, clock: systemClock, isCancelled: () => false }
+    const text = Buffer.concat([...answer(source, request, context)]).toString()
+    source.close()
+    return text
+  }
+  t.equal(ask(true), ask(false))
+  t.ok(told.length > 0)
+  world.onDamage = error => told.push(error)
+  await world.maintenance.rollup(tiers)
+  const source = openReader(world)
+  t.same(valuesOf(source, '1h'), valuesOf(source, 'raw'))
   source.close()
   await world.storage.close()
 })

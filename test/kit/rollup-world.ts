@@ -47,6 +47,8 @@ export interface World {
   tiers: readonly Tier[]
   /** What the last rollup read from segments: chunks of samples and of tiers, and files that it opened. */
   lastReads: { raw: number; tiers: number; opened: number }
+  /** Told of damage that a rollup meets. */
+  onDamage: (error: unknown) => void
   /** Called between the writing of rollup segments and their commit. */
   beforeCommit: () => void
   nowUs: number
@@ -104,7 +106,15 @@ export async function openWorld(
     }
   )
   const lastReads = { raw: 0, tiers: 0, opened: 0 }
-  const world = { disk, storage, nowUs, tiers, lastReads, beforeCommit: () => {} } as World & {
+  const world = {
+    disk,
+    storage,
+    nowUs,
+    tiers,
+    lastReads,
+    onDamage: fail as (error: unknown) => void,
+    beforeCommit: () => {}
+  } as World & {
     maintenance: Maintenance
   }
   world.maintenance = new Maintenance({
@@ -132,7 +142,7 @@ export async function openWorld(
       async rollup(spans: readonly RollupSpan[]) {
         const count = spans.reduce((sum, span) => sum + bucketsOf(span).length, 0)
         const cache = new SegmentCache(disk, CACHE)
-        const reader = openReader(world, true, cache)
+        const reader = openReader(world, true, cache, world.onDamage)
         const made = await runRollup(disk, reader, series.catalog, spans, ids(count))
         const tiersRead = reader.tiers.reduce((sum, tier) => sum + tier.blocksRead, 0)
         world.lastReads = { raw: reader.blocksRead, tiers: tiersRead, opened: cache.counts.opened }
@@ -150,11 +160,16 @@ function fail(error: unknown): never {
 }
 
 /** @param hasTiers  else samples alone are read */
-export function openReader({ disk, storage }: World, hasTiers = true, cache = new SegmentCache(disk, CACHE)) {
+export function openReader(
+  { disk, storage }: World,
+  hasTiers = true,
+  cache = new SegmentCache(disk, CACHE),
+  onDamage: (error: unknown) => void = fail
+) {
   const { engine, series } = storage
   const progress = hasTiers ? storage.progress : new RollupProgress()
   const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
-  return openTiered(series.catalog, [...engine.manifest.segments.values()], heads, progress, cache, fail)
+  return openTiered(series.catalog, [...engine.manifest.segments.values()], heads, progress, cache, onDamage)
 }
 
 /** @param name  of the group; '' as MQTT has it */

@@ -23,7 +23,10 @@ export const queryCommand: Command = {
     },
     { flags: '--to <time>', what: 'End, as --from; default now.' },
     { flags: '--step <span>', what: 'Aggregate over windows of this span, such as 5m.' },
-    { flags: '--fn <names>', what: 'count, sum, min, max, avg, first, last, p50, p99.9, with commas; default avg.' },
+    {
+      flags: '--fn <names>',
+      what: 'count, sum, min, max, avg, first, last, p50, p99.9, with commas; default avg.'
+    },
     { flags: '--by <labels>', what: 'With --step: one result for each value of these labels, with commas.' },
     {
       flags: '--tier <name>',

@@ -106,7 +106,7 @@ function readWindows(
 ): void {
   const fields = [...steppers.keys()].sort((a, b) => a - b)
   if (fields.length === 0) return
-  const blocksBefore = tier.blocksRead
+  const { blocksRead: blocksBefore, damagesMet } = tier
   let read = 0
   let samples = 0
   for (const window of tier.windows(group, fields, fromUs, toUs, needs)) {
@@ -118,6 +118,8 @@ function readWindows(
     else steppers.delete(window.field)
   }
   budget.scanned(read % 1024)
+  // The samples may be sound.
+  if (tier.damagesMet > damagesMet) steppers.clear()
   log?.add(tier.name, { fromUs, toUs }, tier.blocksRead - blocksBefore, read, samples)
 }
 
