@@ -77,6 +77,12 @@ export class Workers implements SeriesJobs, QueryRunner {
     this.segmentsVersion++
   }
 
+  /** Equal as long as segments, names and rollups are the same (query/answer-cache.ts). */
+  epoch(): string {
+    const { series, progress } = this.options
+    return `${this.segmentsVersion} ${series.catalog.groupCount} ${series.catalog.seriesCount} ${progress.version}`
+  }
+
   /** Queries that wait or run. */
   get queriesOpen(): number {
     let open = 0
