@@ -140,9 +140,10 @@ export interface SeriesSource extends BlockCount {
     order?: Order
   ): Iterable<Run>
   /**
-   * As runs(), for folding into windows of stepUs: rows of one window that nothing overlaps may come as
-   * their summary instead.
-   * @param ends  whether the first and the last value of each column and their times are needed
+   * As runs(), for folding into windows of stepUs: rows of one window may come as their summaries instead,
+   * which may overlap each other but never speak of one time twice.
+   * @param ends      whether the first and the last value of each column and their times are needed
+   * @param originUs  windows begin at multiples of stepUs from here; 0 when left out
    */
   folds(
     group: number,
@@ -150,7 +151,8 @@ export interface SeriesSource extends BlockCount {
     fromUs: number,
     toUs: number,
     stepUs: number,
-    ends: boolean
+    ends: boolean,
+    originUs?: number
   ): Iterable<Run | Summary>
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
