@@ -75,7 +75,7 @@ export function questions({ startMs, endMs }: Span): Question[] {
       name: 'last of 1,000 series',
       paths: {
         ...native('/v1/last', { match: 'telemetry_temperature' }),
-        ...instant('last_over_time(telemetry_temperature[1h])', endMs),
+        ...instant('telemetry_temperature', endMs),
         ...influx('SELECT last(temperature) FROM telemetry GROUP BY device')
       }
     },

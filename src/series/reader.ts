@@ -140,6 +140,20 @@ export class SeriesReader implements SeriesSource {
     }
   }
 
+  rowsToRead(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): number {
+    let rows = 0
+    for (const info of this.segments) {
+      if (info.timeMaxUs < fromUs || info.timeMinUs > toUs) continue
+      for (const place of this.chunks(info, group, fromUs, toUs)) {
+        const { firstUs, lastUs } = place
+        const isWhole = firstUs >= fromUs && lastUs <= toUs
+        const step = Math.floor((firstUs - originUs) / stepUs)
+        rows += isWhole && Math.floor((lastUs - originUs) / stepUs) === step ? 1 : place.rows
+      }
+    }
+    return rows
+  }
+
   last(group: number, fields: readonly number[] | null, toUs: number): Last[] {
     const newest = new Newest(new Set(fields ?? this.group(group).fields.keys()))
     let rank = this.segments.length + this.snapshot.heads.length

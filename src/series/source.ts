@@ -154,6 +154,11 @@ export interface SeriesSource extends BlockCount {
     ends: boolean,
     originUs?: number
   ): Iterable<Run | Summary>
+  /**
+   * How many rows folds() would read one by one; a stretch that is told by its head counts as one, and rows in
+   * memory as none.
+   */
+  rowsToRead(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): number
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** Releases what the snapshot pins. */

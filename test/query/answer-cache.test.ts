@@ -43,6 +43,8 @@ function at(timeUs: number, query = 'up'): PromqlInstantRequest {
     subqueryStepUs: 1,
     rules: '3',
     secondsMax: null,
+    tier: 'auto',
+    explain: false,
     limit: null
   }
 }

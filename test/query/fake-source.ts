@@ -75,6 +75,10 @@ export class FakeSource implements SeriesSource {
     return Uint32Array.from(ids)
   }
 
+  rowsToRead(): number {
+    return 0
+  }
+
   rawFromUs(): number {
     return 0
   }
