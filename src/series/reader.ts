@@ -20,7 +20,7 @@ import type { SegmentCache } from './segment-cache.ts'
 import type { ChunkPlace } from './segment-index.ts'
 import type { SeriesSegment } from './segment-open.ts'
 import { selectSeries } from './select.ts'
-import type { Last, Order, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
+import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
 
 /** What a reader reads from. */
 export interface Snapshot {
@@ -140,18 +140,21 @@ export class SeriesReader implements SeriesSource {
     }
   }
 
-  rowsToRead(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): number {
+  costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost {
     let rows = 0
+    let firstUs = toUs
+    let lastUs = fromUs
     for (const info of this.segments) {
       if (info.timeMaxUs < fromUs || info.timeMinUs > toUs) continue
       for (const place of this.chunks(info, group, fromUs, toUs)) {
-        const { firstUs, lastUs } = place
-        const isWhole = firstUs >= fromUs && lastUs <= toUs
-        const step = Math.floor((firstUs - originUs) / stepUs)
-        rows += isWhole && Math.floor((lastUs - originUs) / stepUs) === step ? 1 : place.rows
+        const step = Math.floor((place.firstUs - originUs) / stepUs)
+        const isOneWindow = Math.floor((place.lastUs - originUs) / stepUs) === step
+        rows += isOneWindow && place.firstUs >= fromUs && place.lastUs <= toUs ? 1 : place.rows
+        firstUs = Math.min(firstUs, place.firstUs)
+        lastUs = Math.max(lastUs, place.lastUs)
       }
     }
-    return rows
+    return { rows, spanUs: Math.max(0, Math.min(lastUs, toUs) - Math.max(firstUs, fromUs)) }
   }
 
   last(group: number, fields: readonly number[] | null, toUs: number): Last[] {

@@ -113,6 +113,14 @@ export interface BlockCount {
   readonly blocksRead: number
 }
 
+/** What reading a stretch of a group costs. */
+export interface ReadCost {
+  /** Rows that are read one by one; a chunk that its head tells counts as one. */
+  readonly rows: number
+  /** From the first to the last row that is there, us. */
+  readonly spanUs: number
+}
+
 /** Series and groups are named by dense integer ids. */
 export interface SeriesSource extends BlockCount {
   /** The coarsest first. */
@@ -154,11 +162,8 @@ export interface SeriesSource extends BlockCount {
     ends: boolean,
     originUs?: number
   ): Iterable<Run | Summary>
-  /**
-   * How many rows folds() would read one by one; a stretch that is told by its head counts as one, and rows in
-   * memory as none.
-   */
-  rowsToRead(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): number
+  /** What folds() would read of segments; rows in memory cost the same however windows are told. */
+  costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** Releases what the snapshot pins. */

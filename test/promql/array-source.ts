@@ -8,7 +8,7 @@ import { type Labels, labelValue } from '../../src/series/label.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from '../../src/series/matcher.ts'
 import type { Column, Run } from '../../src/series/run.ts'
 import { KIND } from '../../src/series/sample.ts'
-import type { Last, Order, SeriesSource, Summary, SummaryColumn } from '../../src/series/source.ts'
+import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn } from '../../src/series/source.ts'
 
 export interface ArraySeries {
   readonly name: string
@@ -78,8 +78,8 @@ export class ArraySource implements SeriesSource {
     }
   }
 
-  rowsToRead(): number {
-    return 0
+  costOf(): ReadCost {
+    return { rows: 0, spanUs: 0 }
   }
 
   rawFromUs(): number {

@@ -6,7 +6,7 @@ import { type Labels, labelValue, makeLabels } from '../../src/series/label.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from '../../src/series/matcher.ts'
 import type { Column, Run } from '../../src/series/run.ts'
 import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
-import type { Last, Order, SeriesSource } from '../../src/series/source.ts'
+import type { Last, Order, ReadCost, SeriesSource } from '../../src/series/source.ts'
 import { topicMatches } from '../../src/series/topic-filter.ts'
 
 export interface FakeRow {
@@ -75,8 +75,8 @@ export class FakeSource implements SeriesSource {
     return Uint32Array.from(ids)
   }
 
-  rowsToRead(): number {
-    return 0
+  costOf(): ReadCost {
+    return { rows: 0, spanUs: 0 }
   }
 
   rawFromUs(): number {

@@ -9,6 +9,7 @@ import type { Column, Run } from '../../series/run.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from '../../series/sample.ts'
 import type { SummaryColumn } from '../../series/source.ts'
 import { samplesOf } from '../cursor.ts'
+import { isRawCheap } from '../raw-cost.ts'
 import { emptySeries, type GridSeries, hasAny } from './grid.ts'
 import { PLAIN_FUNCTIONS } from './range-functions.ts'
 import { openSelection, type Reading, type SampleSink, type SelectedGroup, VALUE_LABEL } from './selection.ts'
@@ -146,9 +147,6 @@ export function* readFolded(
   }
 }
 
-/** Rows that are decoded in the time that one window of a tier is. */
-const ROWS_PER_WINDOW = 10
-
 /** Windows that do not overlap, of one function. */
 export class Fold {
   private readonly reading: Reading
@@ -170,13 +168,10 @@ export class Fold {
     this.lengthUs = windows.grid.steps === 1 ? lastUs - firstUs + 1 : windows.grid.stepUs
   }
 
-  /** Whether the samples are read as fast as windows of a tier, and all there. @param stepUs  of the tier */
+  /** Whether the samples are there, and read as fast as windows of a tier. @param stepUs  of the tier */
   isCheap(group: number, stepUs: number): boolean {
-    const { source } = this.reading
     const { fromUs, toUs, lengthUs, originUs } = this
-    if (source.rawFromUs(group) > fromUs) return false
-    const tierWindows = (toUs - fromUs) / stepUs
-    return source.rowsToRead(group, fromUs, toUs, lengthUs, originUs) <= tierWindows * ROWS_PER_WINDOW
+    return isRawCheap(this.reading.source, group, fromUs, toUs, lengthUs, originUs, stepUs)
   }
 
   /** The series of a group; null when only its samples can tell. */
