@@ -337,6 +337,7 @@ class Daemon implements Ground {
       onDeath: (thread, error) => this.log.error('worker died and was started anew', { thread, error })
     })
     this.stops.push(() => workers.close())
+    workers.warm()
     // A flush under way is let finish: what it wrote would have to be written again.
     this.stops.push(() => storage.series.settled())
     return workers

@@ -22,7 +22,7 @@ export interface AnswerState {
 const ANSWER_BYTES = 400
 
 interface Kept {
-  readonly pieces: readonly Uint8Array[]
+  readonly answer: Uint8Array
   readonly bytes: number
   /** The last moment it speaks of. */
   readonly untilUs: number
@@ -56,17 +56,23 @@ export class AnswerCache implements QueryRunner {
     return this.held
   }
 
-  run(request: QueryRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const untilUs = this.bytesMax === 0 ? null : endOf(request)
-    if (untilUs === null) return this.inner.run(request, signal)
+  known(request: QueryRequest): Uint8Array | null {
+    if (this.bytesMax === 0 || endOf(request) === null) return null
     this.sweep()
     const key = JSON.stringify(request)
     const known = this.kept.get(key)
-    if (known === undefined) return this.made(request, signal, key, untilUs)
+    if (known === undefined) return null
     this.hits++
     this.kept.delete(key)
     this.kept.set(key, known)
-    return given(known.pieces)
+    return known.answer
+  }
+
+  /** The answer as it is made; where one may be known, ask known() first. */
+  run(request: QueryRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const untilUs = this.bytesMax === 0 ? null : endOf(request)
+    if (untilUs === null) return this.inner.run(request, signal)
+    return this.made(request, signal, JSON.stringify(request), untilUs)
   }
 
   /** Lets go of what new rows or another epoch have made untrue. */
@@ -96,6 +102,7 @@ export class AnswerCache implements QueryRunner {
     key: string,
     untilUs: number
   ): AsyncGenerator<Uint8Array> {
+    this.sweep()
     const making: Making = { lowUs: Number.POSITIVE_INFINITY }
     const { epoch } = this
     this.making.add(making)
@@ -114,17 +121,13 @@ export class AnswerCache implements QueryRunner {
     }
     if (bytes > this.bytesMax / 8 || epoch !== this.epoch || making.lowUs <= untilUs) return
     if (this.kept.has(key)) this.forget(key)
-    this.kept.set(key, { pieces, bytes, untilUs })
+    this.kept.set(key, { answer: Buffer.concat(pieces), bytes, untilUs })
     this.held += bytes
     for (const oldest of this.kept.keys()) {
       if (this.held <= this.bytesMax) break
       this.forget(oldest)
     }
   }
-}
-
-async function* given(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* pieces
 }
 
 /** The last moment that an answer speaks of, us; null when it may not be kept. */
