@@ -183,6 +183,7 @@ export class SeriesReader implements SeriesSource {
     for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
       if (newest.isSettled(Math.min(place.lastUs, toUs))) return
       this.guard(info, segment => {
+        this.blocksRead++
         if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
         else {
           const run = clip(segment.run(place, [...newest.wanted]), TIME_MIN_US, toUs)
