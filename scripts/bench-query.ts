@@ -1,137 +1,219 @@
-// How long queries take in the engine itself, without HTTP and threads: a directory is written once, then
-// six questions are asked of it, cold (a new cache of segments, the files in the page cache) and warm.
+// How long queries take, side by side on the same data: varve (the daemon over HTTP, by /v1 and by PromQL),
+// VictoriaMetrics and InfluxDB are asked six questions, warm (the median of several asks in a row) and cold
+// (the first question to a server that was just started, nothing of its files in the page cache). Every store
+// must give the same answer. Then varve alone: a month of samples every 10 s as a dashboard of 12 panels, cold,
+// and the six questions about the last hours of a long history beside a ten times shorter one.
 //
-//   node scripts/bench-query.ts [--samples 20000000] [--repeat 5] [--dir DIR]
-import { systemClock } from '../src/base/clock.ts'
-import { NodeDisk } from '../src/disk/node-disk.ts'
-import { answer } from '../src/query/evaluate.ts'
-import { DEFAULT_QUERY_LIMITS } from '../src/query/limits.ts'
-import { readRequest } from '../src/query/parameters.ts'
-import type { QueryKind } from '../src/query/request.ts'
-import { HeadReader } from '../src/series/head-read.ts'
-import { makeLabels } from '../src/series/label.ts'
-import { SeriesReader } from '../src/series/reader.ts'
-import { KIND } from '../src/series/sample.ts'
-import { SegmentCache } from '../src/series/segment-cache.ts'
-import { mergeAll, openStore, type TestStore } from '../test/series/test-store.ts'
+//   node scripts/bench-query.ts [--samples 20000000] [--warm 15] [--cold 3] [--growth 10000000] [--times 10]
+//                               [--part peers,month,growth] [--only varve,victoria-metrics,influxdb]
+//                               [--program source|binary] [--dir DIR] [--varve "--flag value"]
+//
+// VictoriaMetrics keeps results of range queries; what it takes without is printed, not judged.
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { benchArguments } from './bench-arguments.ts'
+import { installed, Poster, type Store, type StoreName, startStore, usage } from './bench-peers.ts'
 import { judge, median, printHead, printTable, round } from './bench-report.ts'
-import { fieldsPerMessage, type Message, standard, Workload } from './workload.ts'
+import { dropPageCache, QueryClient } from './query-client.ts'
+import { measureGrowth } from './query-growth.ts'
+import {
+  agree,
+  type Digest,
+  dashboard,
+  digest,
+  type Face,
+  type Question,
+  questions
+} from './query-questions.ts'
+import { lineBodies, standard } from './workload.ts'
 
-/** Samples a second that one thread decodes and folds, and that it counts by the heads of chunks. */
-const boundFolded = 5e6
-const boundCounted = 20e6
-const flushEvery = 500_000
-const fields = ['temperature', 'humidity', 'battery', 'power', 'total'] as const
+const bounds = { monthMs: 300, influxTimes: 5, blocksTimes: 1.5, growthTimes: 1.5 }
+const known: readonly StoreName[] = ['varve', 'victoria-metrics', 'influxdb']
+const faces: Readonly<Record<StoreName, readonly Face[]>> = {
+  varve: ['varve /v1', 'varve PromQL'],
+  'victoria-metrics': ['victoria-metrics'],
+  influxdb: ['influxdb']
+}
+const { names, program, flags, dir, number, text } = benchArguments(
+  known,
+  ['samples', 'warm', 'cold', 'growth', 'times'],
+  ['part']
+)
+const parts = (text('part') ?? 'peers,month,growth').split(',')
+const [samples, warmTimes, coldTimes] = [number('samples', 20e6), number('warm', 15), number('cold', 3)]
 
-const { dir, number } = benchArguments(['varve'], ['samples', 'repeat'])
-const samples = number('samples', 20e6)
-const repeat = number('repeat', 5)
-const startMs = 1_750_000_000_000
-printHead('bench-query: six queries in the engine', {
-  workload: `${round(samples)} samples, ${standard.devices} devices x 5 fields every ${standard.roundMs / 1000} s, ${standard.late * 100} % late, segments of an hour, the last ${round(flushEvery)} rows in memory at most; median of ${repeat}`,
+printHead('bench-query: six questions over HTTP', {
+  workload: `${round(samples)} samples, ${standard.devices} devices x 5 fields every ${standard.roundMs / 1000} s, 1 % late; medians of ${warmTimes} warm and ${coldTimes} cold asks`,
   bounds: [
-    `one thread folds ${round(boundFolded)} samples/s into 5 min windows and counts ${round(boundCounted)} samples/s`
+    "varve, each face, warm and cold: at most VictoriaMetrics' median, and a fifth of InfluxDB's",
+    `a month at 10 s, 12 panels, cold: at most ${bounds.monthMs} ms`,
+    `the same question to ${number('times', 10)} times the history: at most ${bounds.blocksTimes} times the blocks and ${bounds.growthTimes} times the time`
   ]
 })
 
-const disk = new NodeDisk(`${dir}/data`)
-await disk.makeDir('')
-const store = await openStore(disk, undefined, { fileBytes: 16 * 2 ** 20, filesMax: 32 })
-await fill(store)
-await mergeAll(store, disk)
-const endMs = startMs + (samples / fieldsPerMessage / standard.devices) * standard.roundMs
-const questions: [string, QueryKind, string][] = [
-  ['last of 1,000 series', 'last', 'match=temperature'],
-  ['one series, raw', 'range', 'match=temperature{topic="site7/dev7"}'],
-  [
-    'one series, 24 h by 5 min',
-    'range',
-    `match=temperature{topic="site7/dev7"}&step=5m&from=${endMs - 864e5}ms`
-  ],
-  ['avg by 5 min over 1,000', 'range', 'match=temperature&step=5m&by='],
-  ['max of each, the last hour', 'range', `match=temperature&step=100d&fn=max&from=${endMs - 36e5}ms`],
-  ['count of everything', 'range', 'step=3650d&fn=count&by=']
-]
-const rows = []
-for (const [name, kind, params] of questions) {
-  const cold: number[] = []
-  const warm: number[] = []
-  let bytes = 0
-  for (let i = 0; i < repeat; i++) {
-    const cache = new SegmentCache(disk, { filesMax: 256, indexBytesMax: 64 * 2 ** 20 })
-    for (const times of [cold, warm]) {
-      const began = performance.now()
-      bytes = ask(cache, kind, params)
-      times.push(performance.now() - began)
-    }
-    cache.close()
+/** Medians in ms by question and face. */
+type Medians = Map<string, Partial<Record<Face | 'no cache', number>>>
+
+/** Writes the workload and waits until the store has settled. */
+async function fill(store: Store, startMs: number, count: number, devices = standard.devices): Promise<void> {
+  const poster = new Poster(store, 4)
+  await poster.postAll(lineBodies({ ...standard, devices, startMs }, count, 5000), 4)
+  poster.close()
+  if (store.name !== 'varve') {
+    // VictoriaMetrics shows what it took within a second.
+    await sleep(5000)
+    return
   }
-  rows.push({
-    query: name,
-    'cold ms': round(median(cold)),
-    'warm ms': round(median(warm)),
-    bytes: round(bytes)
-  })
-  if (name.startsWith('avg')) {
-    judge(`${name}, samples/s`, samples / fieldsPerMessage / (median(warm) / 1000), '>=', boundFolded)
-  }
-  if (name.startsWith('count')) {
-    judge(`${name}, samples/s`, samples / (median(warm) / 1000), '>=', boundCounted)
+  // A flush that runs already has not all rows: the second has the rest.
+  for (const path of [
+    '/v1/flush',
+    '/v1/flush',
+    '/v1/run-job?name=merge',
+    '/v1/run-job?name=rollup%201m%201h%201d'
+  ]) {
+    const reply = await fetch(`${store.httpUrl}${path}`, { method: 'POST' })
+    if (!reply.ok) throw new Error(`Cannot settle varve: ${path}: ${reply.status} ${await reply.text()}`)
   }
 }
-console.log('')
-printTable(rows)
-await store.engine.close()
 
-async function fill({ series, engine }: TestStore): Promise<void> {
-  const shapes = Array.from({ length: standard.devices }, (_, device) =>
-    series.shape(
-      '',
-      makeLabels([['topic', `site${device % 10}/dev${device}`]]),
-      fields,
-      fields.map(() => KIND.number)
-    )
+async function started(name: StoreName, place: string): Promise<Store> {
+  return startStore(name, place, { program, flags })
+}
+
+async function askWarm(store: Store, path: string): Promise<number> {
+  const client = new QueryClient(store.httpUrl)
+  await client.ask(path)
+  const times: number[] = []
+  for (let i = 0; i < warmTimes; i++) times.push((await client.ask(path)).ms)
+  client.close()
+  return median(times)
+}
+
+async function askCold(name: StoreName, place: string, ask: (client: QueryClient) => Promise<number>) {
+  const times: number[] = []
+  for (let i = 0; i < coldTimes; i++) {
+    dropPageCache(place)
+    const store = await started(name, place)
+    const client = new QueryClient(store.httpUrl)
+    times.push(await ask(client))
+    client.close()
+    await store.stop()
+  }
+  return median(times)
+}
+
+async function measure(
+  name: StoreName,
+  place: string,
+  asked: readonly Question[],
+  warm: Medians,
+  cold: Medians
+) {
+  const digests = new Map<string, Digest>()
+  const store = await started(name, place)
+  const cpuBefore = usage(store.pid).cpuS
+  for (const { name: question, paths } of asked) {
+    for (const face of faces[name]) {
+      const path = paths[face]
+      if (path === undefined) continue
+      const client = new QueryClient(store.httpUrl)
+      digests.set(`${question} / ${face}`, digest((await client.ask(path)).text))
+      client.close()
+      const row = warm.get(question) ?? {}
+      row[face] = await askWarm(store, path)
+      if (face === 'victoria-metrics') row['no cache'] = await askWarm(store, `${path}&nocache=1`)
+      warm.set(question, row)
+    }
+  }
+  console.log(
+    `      ${name}: ${round(usage(store.pid).cpuS - cpuBefore)} CPU s for the warm asks, ${round(usage(store.pid).rssMb)} MB resident`
   )
-  const workload = new Workload({ ...standard, startMs })
-  let rows = 0
-  for (let flushed = 0; rows * fieldsPerMessage < samples; ) {
-    for (const message of workload.next()) append(message, shapes[message.device]!)
-    rows += standard.devices
-    if (rows % 20_000 === 0) {
-      engine.wal.note(1_000_000, 2)
-      await engine.wal.synced(engine.wal.pendingGroup)
+  await store.stop()
+  for (const { name: question, paths } of asked) {
+    for (const face of faces[name]) {
+      const path = paths[face]
+      if (path === undefined) continue
+      const row = cold.get(question) ?? {}
+      row[face] = await askCold(name, place, async client => (await client.ask(path)).ms)
+      cold.set(question, row)
     }
-    if (rows - flushed < flushEvery) continue
-    await series.flush()
-    flushed = rows
   }
-  function append(message: Message, shape: number): void {
-    series.begin(shape, message.timeMs * 1000)
-    fields.forEach((field, i) => {
-      series.slots[series.at + i] = message[field]
-    })
-    series.end()
+  return digests
+}
+
+function report(kind: string, medians: Medians): void {
+  console.log(`\n${kind}, ms`)
+  printTable(
+    [...medians].map(([question, row]) => ({
+      question,
+      ...Object.fromEntries(Object.entries(row).map(([face, ms]) => [face, round(ms)]))
+    }))
+  )
+  for (const [question, row] of medians) {
+    for (const face of faces.varve) {
+      const own = row[face]
+      if (own === undefined) continue
+      const [victoria, influx] = [row['victoria-metrics'], row.influxdb]
+      if (victoria !== undefined) judge(`${kind}: ${question}, ${face}`, own, '<=', victoria, ' ms')
+      if (influx !== undefined) {
+        judge(
+          `${kind}: ${question}, ${face}, InfluxDB / ${bounds.influxTimes}`,
+          own,
+          '<=',
+          influx / bounds.influxTimes,
+          ' ms'
+        )
+      }
+    }
   }
 }
 
-/** Bytes of the whole answer. */
-function ask(cache: SegmentCache, kind: QueryKind, text: string): number {
-  const params = new Map<string, string[]>()
-  for (const part of text.split('&')) {
-    const at = part.indexOf('=')
-    params.set(part.slice(0, at), [part.slice(at + 1)])
+async function comparePeers(): Promise<void> {
+  const spanMs = Math.ceil(samples / 5 / standard.devices) * standard.roundMs
+  const startMs = Date.now() - spanMs - 900_000
+  const asked = questions({ startMs, endMs: startMs + spanMs + standard.jitterMs })
+  const [warm, cold]: [Medians, Medians] = [new Map(), new Map()]
+  const digests = new Map<string, Digest>()
+  for (const name of installed(names)) {
+    const place = join(dir, name)
+    const store = await started(name, place)
+    await fill(store, startMs, samples)
+    await store.stop()
+    for (const [key, found] of await measure(name, place, asked, warm, cold)) digests.set(key, found)
   }
-  const { catalog } = store.series
-  const heads = store.series.views().map(view => new HeadReader(view, store.series.shapes.all))
-  const segments = [...store.engine.manifest.segments.values()]
-  const reader = new SeriesReader({ catalog, segments, heads }, cache, error => {
-    throw error
-  })
-  const context = { limits: DEFAULT_QUERY_LIMITS, clock: systemClock, isCancelled: () => false }
-  let bytes = 0
-  for (const piece of answer(reader, readRequest(kind, params, systemClock.nowUs()), context))
-    bytes += piece.length
-  reader.close()
-  return bytes
+  report('warm', warm)
+  report('cold', cold)
+  for (const { name: question } of asked) {
+    const found = [...digests].filter(([key]) => key.startsWith(`${question} / `))
+    const strangers = found.filter(([, one]) => !agree(one, found[0]![1]))
+    judge(`${question}: answers that differ`, strangers.length, '<=', 0)
+    if (strangers.length > 0)
+      for (const [key, one] of found) console.log(`      ${key}: ${one.join(' values, sum ')}`)
+  }
+}
+
+async function measureMonth(): Promise<void> {
+  const monthMs = 30 * 86_400_000
+  const place = join(dir, 'month')
+  const startMs = Date.now() - monthMs - 900_000
+  const devices = 3
+  const store = await started('varve', place)
+  await fill(store, startMs, (monthMs / standard.roundMs) * devices * 5, devices)
+  await store.stop()
+  const paths = dashboard({ startMs, endMs: startMs + monthMs })
+  const ms = await askCold('varve', place, client => client.askAll(paths))
+  judge('a month at 10 s, 12 panels, cold', ms, '<=', bounds.monthMs, ' ms')
+}
+
+if (parts.includes('peers')) await comparePeers()
+if (parts.includes('month') && names.includes('varve')) await measureMonth()
+if (parts.includes('growth') && names.includes('varve')) {
+  const short = number('growth', 10e6)
+  const rows = await measureGrowth(join(dir, 'growth'), [short, short * number('times', 10)], warmTimes)
+  console.log('')
+  printTable(rows.map(({ cells }) => cells))
+  for (const { question, blocksTimes, timeTimes } of rows.filter(row => row.blocksTimes !== null)) {
+    judge(`${question}: blocks, longer / shorter history`, blocksTimes!, '<=', bounds.blocksTimes)
+    judge(`${question}: time, longer / shorter history`, timeTimes!, '<=', bounds.growthTimes)
+  }
 }

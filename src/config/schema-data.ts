@@ -267,6 +267,14 @@ export const query = {
     what: 'Bytes that one query may hold at a time, for windows and for merging topics.',
     why: 'Bounds the memory of a query; query.concurrency of them may run.'
   }),
+  cacheMax: size({
+    key: 'query.cache_max',
+    default: '4MiB',
+    min: '0',
+    max: '1GiB',
+    what: 'Bytes of answers kept for who asks the same again while nothing that it speaks of has changed; 0 keeps none.',
+    why: 'A dashboard of the past that is opened twice costs nothing the second time; 4MiB are dozens of panels.'
+  }),
   lookback: duration({
     key: 'query.lookback',
     default: '5m',

@@ -23,6 +23,7 @@ import { NodeDisk } from '../disk/node-disk.ts'
 import { WearMeter } from '../disk/wear-meter.ts'
 import { Auth } from '../http/auth.ts'
 import type { HttpServer } from '../http/server.ts'
+import { AnswerCache } from '../query/answer-cache.ts'
 import type { Jobs } from '../schedule/jobs.ts'
 import { ClockKeeper } from './clock-keeper.ts'
 import { logClockNews } from './clock-report.ts'
@@ -204,6 +205,7 @@ class Daemon implements Ground {
       steer,
       keeper,
       workers,
+      answers: this.openAnswers(workers, storage),
       broker,
       ...ingest,
       tail: this.openTail(storage),
@@ -339,9 +341,21 @@ class Daemon implements Ground {
     })
     this.workers = workers
     this.stops.push(() => workers.close())
+    workers.warm()
     // A flush under way is let finish: what it wrote would have to be written again.
     this.stops.push(() => storage.series.settled())
     return workers
+  }
+
+  private openAnswers(workers: Workers, { series }: Storage): AnswerCache {
+    return new AnswerCache(
+      workers,
+      {
+        epoch: () => `${workers.epoch()} ${JSON.stringify(policy.queryLimits(this.config))}`,
+        takeLowUs: () => series.takeLowUs()
+      },
+      this.config.query.cacheMax
+    )
   }
 
   /** Saves small state now and then, and at the stop. */

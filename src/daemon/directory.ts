@@ -29,9 +29,15 @@ export interface Directory {
 /** Told of damaged places while reading. */
 export type OnDamage = (error: CorruptionError | VarveError) => void
 
-/** @throws {VarveError} VARVE_NO_STORE when it holds none; VARVE_FORMAT_NEWER, VARVE_IO */
-export async function openDirectory(dir: string, onDamage: OnDamage): Promise<Directory> {
-  const disk = new NodeDisk(dir)
+/**
+ * @param disk  the directory's own, where reads are to be counted
+ * @throws {VarveError} VARVE_NO_STORE when it holds none; VARVE_FORMAT_NEWER, VARVE_IO
+ */
+export async function openDirectory(
+  dir: string,
+  onDamage: OnDamage,
+  disk = new NodeDisk(dir)
+): Promise<Directory> {
   const { engine, series, progress, catalogFile } = await openReadOnly(disk, onDamage)
   const segments = series.live(engine.manifest.segments.values())
   const cache = new SegmentCache(disk, { filesMax: 512, indexBytesMax: 256 * 2 ** 20 })

@@ -116,14 +116,14 @@ export async function openHttp(parts: Parts, needs: HttpNeeds): Promise<HttpServ
       keepAliveMs: http.idleTimeout
     },
     routes: [
-      ...queryRoutes(parts.workers, parts.clock),
-      ...prometheusRoutes(parts.workers, parts.clock, versionText(), policy.promqlOptions(config)),
+      ...queryRoutes(parts.answers, parts.clock),
+      ...prometheusRoutes(parts.answers, parts.clock, versionText(), policy.promqlOptions(config)),
       ...writeRoutes(parts.lines, { bodyBytesMax: http.inflatedMax }, name => databases.add(name)),
       remoteWriteRoute(parts.remote, http.bodyMax),
-      remoteReadRoute(parts.workers),
+      remoteReadRoute(parts.answers),
       importRoute(parts.imports, http.inflatedMax),
       tailRoute(parts.tail),
-      influxQueryRoute(parts.workers, parts.clock, databases),
+      influxQueryRoute(parts.answers, parts.clock, databases),
       ...entryRoutes(parts),
       ...adminRoutes(adminSource(parts, needs))
     ],

@@ -11,7 +11,7 @@ export interface MemoryPart {
 }
 
 /** Every part that grows with data, topics or clients, in bytes. */
-export function memoryParts({ storage, messages, broker, workers }: MemoryOwners): MemoryPart[] {
+export function memoryParts({ storage, messages, broker, workers, answers }: MemoryOwners): MemoryPart[] {
   const { engine, series, kv } = storage
   const entries = kv.statistics()
   const { topics, retained, outgoing } = broker.memory
@@ -24,8 +24,9 @@ export function memoryParts({ storage, messages, broker, workers }: MemoryOwners
     { name: 'entries', bytes: entries.memtableBytes + entries.indexBytes + entries.cacheBytes },
     { name: 'retained', bytes: retained },
     { name: 'outgoing', bytes: outgoing },
+    { name: 'answers', bytes: answers.bytes },
     ...workers.heapBytes().map(([lane, bytes]) => ({ name: `thread_${lane}`, bytes }))
   ]
 }
 
-export type MemoryOwners = Pick<Parts, 'storage' | 'messages' | 'broker' | 'workers'>
+export type MemoryOwners = Pick<Parts, 'storage' | 'messages' | 'broker' | 'workers' | 'answers'>

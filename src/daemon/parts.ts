@@ -4,6 +4,7 @@ import type { Broker } from '../broker/server.ts'
 import type { NodeDisk } from '../disk/node-disk.ts'
 import type { WearMeter } from '../disk/wear-meter.ts'
 import type { DeadLetters } from '../ingest/dead-letter.ts'
+import type { AnswerCache } from '../query/answer-cache.ts'
 import type { Jobs } from '../schedule/jobs.ts'
 import type { ClockKeeper } from './clock-keeper.ts'
 import type { DiskGuard } from './disk-guard.ts'
@@ -40,6 +41,8 @@ export interface Parts {
   readonly steer: WearSteer
   readonly keeper: ClockKeeper
   readonly workers: Workers
+  /** Asks the workers, or gives what they said before. */
+  readonly answers: AnswerCache
   readonly broker: Broker
   readonly messages: MessageSink
   readonly lines: LineProtocolSink

@@ -78,6 +78,17 @@ export class Workers implements SeriesJobs, QueryRunner {
     this.segmentsVersion++
   }
 
+  /** Starts the first thread for queries, so that the first question after a start does not wait for it. */
+  warm(): void {
+    this.current('query-0')
+  }
+
+  /** Equal as long as segments, names and rollups are the same (query/answer-cache.ts). */
+  epoch(): string {
+    const { series, progress } = this.options
+    return `${this.segmentsVersion} ${series.catalog.groupCount} ${series.catalog.seriesCount} ${progress.version}`
+  }
+
   /** Queries that wait or run. */
   get queriesOpen(): number {
     let open = 0

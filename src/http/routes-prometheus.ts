@@ -16,7 +16,7 @@ import {
   readRangeRequest
 } from '../query/promql/parameters.ts'
 import type { PromqlRequest } from '../query/request.ts'
-import type { QueryRunner } from '../query/runner.ts'
+import { bodyOf, type QueryRunner } from '../query/runner.ts'
 import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
 import { HttpError, type Problem } from './problem.ts'
 import { readParameters } from './routes-query.ts'
@@ -77,7 +77,7 @@ export function prometheusRoutes(
       return {
         status: 200,
         headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
-        body: runner.run(request, exchange.signal)
+        body: bodyOf(runner, request, exchange.signal)
       }
     }
   })

@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { CONTENT_TYPES } from '../query/evaluate.ts'
 import { readExport, readRequest } from '../query/parameters.ts'
 import { FORMATS, type Format, type QueryKind } from '../query/request.ts'
-import type { QueryRunner } from '../query/runner.ts'
+import { bodyOf, type QueryRunner } from '../query/runner.ts'
 import type { Exchange, Route } from './exchange.ts'
 import { HttpError, varveFace } from './problem.ts'
 
@@ -24,7 +24,7 @@ export function queryRoutes(runner: QueryRunner, clock: Clock): Route[] {
       return {
         status: 200,
         headers: { 'content-type': CONTENT_TYPES.ndjson, 'cache-control': 'no-store' },
-        body: runner.run(request, exchange.signal)
+        body: bodyOf(runner, request, exchange.signal)
       }
     }
   }
@@ -41,7 +41,7 @@ export function queryRoutes(runner: QueryRunner, clock: Clock): Route[] {
         return {
           status: 200,
           headers: { 'content-type': CONTENT_TYPES[request.format], 'cache-control': 'no-store' },
-          body: runner.run(request, exchange.signal)
+          body: bodyOf(runner, request, exchange.signal)
         }
       }
     })

@@ -8,8 +8,9 @@ import { type Answer, labelNamesOf, type Part, type Row } from './answer.ts'
 import { samplesOf } from './cursor.ts'
 import type { Budget } from './limits.ts'
 import { selectSeries } from './list.ts'
+import { isRawCheap } from './raw-cost.ts'
 import type { RangeRequest, WindowRequest } from './request.ts'
-import { checkTier, needsOf, planReads } from './tiers.ts'
+import { checkTier, needsOf, planReads, type Stretch } from './tiers.ts'
 import { hasSketch } from './window-quantiles.ts'
 import { Windows } from './windows.ts'
 
@@ -128,7 +129,7 @@ class ClusterReading {
 
   /** The windows of each series name of a cluster. */
   read(cluster: Cluster): Map<string, Windows> {
-    const { source, request, windows } = this
+    const { windows } = this
     const byName = new Map<string, Windows>()
     for (const [group, names] of cluster.groups) {
       const into = (field: number): Windows => {
@@ -143,18 +144,26 @@ class ClusterReading {
         this.budget.held(bytes)
       }
       const fields = [...names.keys()].sort((a, b) => a - b)
-      for (const { tier, fromUs, toUs } of planReads(
-        source,
-        group,
-        request.fromUs,
-        request.toUs + 1,
-        windows
-      )) {
+      for (const { tier, fromUs, toUs } of this.plan(group)) {
         if (tier === null) this.readRaw(group, fields, fromUs, toUs, into, held)
         else this.readTier(tier, group, fields, fromUs, toUs, into, held)
       }
     }
     return byName
+  }
+
+  /** Samples where those are read as fast, else what the tiers tell. */
+  private plan(group: number): readonly Stretch[] {
+    const { source, windows } = this
+    const { fromUs } = this.request
+    const toUs = this.request.toUs + 1
+    const tier = source.tiers.find(({ stepUs }) => windows.stepUs % stepUs === 0)
+    const isRaw =
+      tier !== undefined &&
+      windows.tier === 'auto' &&
+      !this.hasQuantiles &&
+      isRawCheap(source, group, fromUs, toUs - 1, windows.stepUs, 0, tier.stepUs)
+    return isRaw ? [{ tier: null, fromUs, toUs }] : planReads(source, group, fromUs, toUs, windows)
   }
 
   private readRaw(

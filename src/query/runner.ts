@@ -11,6 +11,17 @@ export interface QueryRunner {
    * signal, cancels the query and frees what it holds.
    */
   run(request: QueryRequest, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** The whole answer where it is known already, so that it can be sent at once; else null. */
+  known?(request: QueryRequest): Uint8Array | null
+}
+
+/** The body of a reply: what is known, or pieces as they are made. */
+export function bodyOf(
+  runner: QueryRunner,
+  request: QueryRequest,
+  signal: AbortSignal
+): Uint8Array | AsyncIterable<Uint8Array> {
+  return runner.known?.(request) ?? runner.run(request, signal)
 }
 
 /** Evaluates in the calling thread, a piece a turn of the event loop. */

@@ -87,6 +87,8 @@ export class Head {
   samples = 0
   timeMinUs = Number.POSITIVE_INFINITY
   timeMaxUs = Number.NEGATIVE_INFINITY
+  /** The lowest time of the rows since it was set to Infinity (Heads.takeLowUs). */
+  lowUs = Number.POSITIVE_INFINITY
   readonly boots = new Map<number, BootRows>()
 
   /** The page and index where the open row's slots begin: slots[at + i] is field i. */
@@ -162,6 +164,7 @@ export class Head {
     if (time > this.latest[group]!) this.latest[group] = time
     else this.disorder[group] = 1
     if (time < this.timeMinUs) this.timeMinUs = time
+    if (time < this.lowUs) this.lowUs = time
     if (time > this.timeMaxUs) this.timeMaxUs = time
     if (boot !== 0) this.noteBoot(boot, shape.template.fields.length, time)
   }

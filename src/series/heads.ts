@@ -60,6 +60,16 @@ export class Heads {
     return Math.max(...this.all().map(head => head.timeMaxUs))
   }
 
+  /** The lowest time of the rows that came since the last call, us; Infinity for none. */
+  takeLowUs(): number {
+    let lowUs = Number.POSITIVE_INFINITY
+    for (const head of this.all()) {
+      lowUs = Math.min(lowUs, head.lowUs)
+      head.lowUs = Number.POSITIVE_INFINITY
+    }
+    return lowUs
+  }
+
   /** The time of a group's newest row, us; 0 when it has none. */
   newestTimeUs(group: number): number {
     return this.open.head.newestTimeUs(group) || (this.sealed?.head.newestTimeUs(group) ?? 0)

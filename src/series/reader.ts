@@ -12,14 +12,15 @@ import type { ChunkView } from './chunk-view.ts'
 import type { HeadReader } from './head-read.ts'
 import type { Matcher } from './matcher.ts'
 import { Newest } from './newest.ts'
+import { clusterByTime, type Piece, runsOfCluster, summariesOf } from './pieces.ts'
 import type { Run } from './run.ts'
-import { clip, merge } from './run-edit.ts'
+import { clip } from './run-edit.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import type { SegmentCache } from './segment-cache.ts'
 import type { ChunkPlace } from './segment-index.ts'
 import type { SeriesSegment } from './segment-open.ts'
 import { selectSeries } from './select.ts'
-import type { Last, Order, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
+import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
 
 /** What a reader reads from. */
 export interface Snapshot {
@@ -32,17 +33,6 @@ export interface Snapshot {
   readonly tiers?: readonly TierSource[]
   /** By class, the time before which samples were dropped; a class that is not there lost none. */
   readonly goneUs?: ReadonlyMap<string, number>
-}
-
-/** Some rows of a group that may overlap others in time. */
-interface Piece {
-  readonly firstUs: number
-  readonly lastUs: number
-  /** Higher wins. */
-  readonly rank: number
-  read(): Run | null
-  /** Null when only read() can tell. */
-  summary(ends: boolean): Summary | null
 }
 
 /** One consistent view of all series. Make one per query. */
@@ -117,9 +107,12 @@ export class SeriesReader implements SeriesSource {
     const clusters = clusterByTime(pieces)
     if (order === 'desc') clusters.reverse()
     for (const cluster of clusters) {
-      const run = mergeCluster(cluster)
-      const part = run === null ? null : clip(run, fromUs, toUs)
-      if (part !== null) yield part
+      const runs = runsOfCluster(cluster)
+      if (order === 'desc') runs.reverse()
+      for (const run of runs) {
+        const part = clip(run, fromUs, toUs)
+        if (part !== null) yield part
+      }
     }
   }
 
@@ -129,23 +122,39 @@ export class SeriesReader implements SeriesSource {
     fromUs: number,
     toUs: number,
     stepUs: number,
-    ends: boolean
+    ends: boolean,
+    originUs = 0
   ): Iterable<Run | Summary> {
     for (const cluster of clusterByTime(this.pieces(group, fields, fromUs, toUs))) {
-      const [piece] = cluster
-      const isOneWindow =
-        cluster.length === 1 &&
-        piece!.firstUs >= fromUs &&
-        piece!.lastUs <= toUs &&
-        Math.floor(piece!.firstUs / stepUs) === Math.floor(piece!.lastUs / stepUs)
-      const summary = isOneWindow ? piece!.summary(ends) : null
-      if (summary !== null) yield summary
-      else {
-        const run = mergeCluster(cluster)
-        const part = run === null ? null : clip(run, fromUs, toUs)
+      const summaries = isOneWindow(cluster, fromUs, toUs, stepUs, originUs)
+        ? summariesOf(cluster, ends)
+        : null
+      if (summaries !== null) {
+        yield* summaries
+        continue
+      }
+      for (const run of runsOfCluster(cluster)) {
+        const part = clip(run, fromUs, toUs)
         if (part !== null) yield part
       }
     }
+  }
+
+  costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost {
+    let rows = 0
+    let firstUs = toUs
+    let lastUs = fromUs
+    for (const info of this.segments) {
+      if (info.timeMaxUs < fromUs || info.timeMinUs > toUs) continue
+      for (const place of this.chunks(info, group, fromUs, toUs)) {
+        const step = Math.floor((place.firstUs - originUs) / stepUs)
+        const isOneWindow = Math.floor((place.lastUs - originUs) / stepUs) === step
+        rows += isOneWindow && place.firstUs >= fromUs && place.lastUs <= toUs ? 1 : place.rows
+        firstUs = Math.min(firstUs, place.firstUs)
+        lastUs = Math.max(lastUs, place.lastUs)
+      }
+    }
+    return { rows, spanUs: Math.max(0, Math.min(lastUs, toUs) - Math.max(firstUs, fromUs)) }
   }
 
   last(group: number, fields: readonly number[] | null, toUs: number): Last[] {
@@ -174,6 +183,7 @@ export class SeriesReader implements SeriesSource {
     for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
       if (newest.isSettled(Math.min(place.lastUs, toUs))) return
       this.guard(info, segment => {
+        this.blocksRead++
         if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
         else {
           const run = clip(segment.run(place, [...newest.wanted]), TIME_MIN_US, toUs)
@@ -210,6 +220,7 @@ export class SeriesReader implements SeriesSource {
           lastUs: place.lastUs,
           rank,
           read: () => this.guard(info, segment => this.block(segment.run(place, fields))),
+          times: () => this.guard(info, segment => this.block(segment.run(place, [])).times),
           summary: ends =>
             this.guard(info, segment =>
               this.block(segment.chunk(place, view => summarise(view, fields, ends)))
@@ -226,6 +237,7 @@ export class SeriesReader implements SeriesSource {
         lastUs: run.times[run.rows - 1]!,
         rank,
         read: () => run,
+        times: () => run.times.subarray(0, run.rows),
         summary: () => null
       })
     }
@@ -272,32 +284,17 @@ function summarise(chunk: ChunkView, fields: readonly number[] | null, ends: boo
   return { firstUs: chunk.timeFirstUs, lastUs: chunk.timeLastUs, columns }
 }
 
-/** Pieces grouped so that those of different clusters do not overlap; clusters ascend in time. */
-function clusterByTime(pieces: Piece[]): Piece[][] {
-  pieces.sort((a, b) => a.firstUs - b.firstUs)
-  const clusters: Piece[][] = []
-  let endUs = Number.NEGATIVE_INFINITY
-  for (const piece of pieces) {
-    if (piece.firstUs > endUs) clusters.push([])
-    clusters.at(-1)!.push(piece)
-    endUs = Math.max(endUs, piece.lastUs)
-  }
-  return clusters
-}
-
-/** All runs of a cluster as one; neighbours in rank are merged pairwise, so n pieces cost log n passes. */
-function mergeCluster(cluster: readonly Piece[]): Run | null {
-  let runs: Run[] = []
-  for (const piece of [...cluster].sort((a, b) => a.rank - b.rank || a.firstUs - b.firstUs)) {
-    const run = piece.read()
-    if (run !== null) runs.push(run)
-  }
-  while (runs.length > 1) {
-    const merged: Run[] = []
-    for (let i = 0; i < runs.length; i += 2) {
-      merged.push(i + 1 < runs.length ? merge(runs[i]!, runs[i + 1]!) : runs[i]!)
-    }
-    runs = merged
-  }
-  return runs[0] ?? null
+/** Whether all of a cluster is asked for, and lies in one window. */
+function isOneWindow(
+  cluster: readonly Piece[],
+  fromUs: number,
+  toUs: number,
+  stepUs: number,
+  originUs: number
+): boolean {
+  const firstUs = cluster[0]!.firstUs
+  let lastUs = firstUs
+  for (const piece of cluster) if (piece.lastUs > lastUs) lastUs = piece.lastUs
+  if (firstUs < fromUs || lastUs > toUs) return false
+  return Math.floor((firstUs - originUs) / stepUs) === Math.floor((lastUs - originUs) / stepUs)
 }

@@ -126,9 +126,28 @@ export class SeriesSegment {
   }
 }
 
+/**
+ * Memory for columns, cut off a larger buffer: an array of its own costs as much as decoding a short chunk. A
+ * buffer is never used twice, and goes when no column of it is held.
+ */
+const ROOM_BYTES = 1 << 18
+let room = new ArrayBuffer(0)
+let roomUsed = 0
+
+function doubles(count: number): Float64Array {
+  const bytes = count * 8
+  if (bytes > ROOM_BYTES / 8) return new Float64Array(count)
+  if (roomUsed + bytes > room.byteLength) {
+    room = new ArrayBuffer(ROOM_BYTES)
+    roomUsed = 0
+  }
+  roomUsed += bytes
+  return new Float64Array(room, roomUsed - bytes, count)
+}
+
 function decodeRun(chunk: ChunkView, fields: readonly number[] | null): Run {
   const rows = chunk.rows
-  const times = new Float64Array(rows)
+  const times = doubles(rows)
   chunk.times(times)
   const columns: Column[] = []
   for (let i = 0; i < chunk.columns.length; i++) {
@@ -137,7 +156,7 @@ function decodeRun(chunk: ChunkView, fields: readonly number[] | null): Run {
     const present = count === rows ? null : new Uint8Array(rows)
     if (present !== null) chunk.present(i, present)
     if (kind === KIND.number || kind === KIND.boolean) {
-      const numbers = new Float64Array(count)
+      const numbers = doubles(count)
       chunk.numbers(i, numbers)
       columns.push({ field, kind, present, count, numbers, texts: null })
     } else columns.push({ field, kind, present, count, numbers: null, texts: chunk.texts(i) })

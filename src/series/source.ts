@@ -113,6 +113,14 @@ export interface BlockCount {
   readonly blocksRead: number
 }
 
+/** What reading a stretch of a group costs. */
+export interface ReadCost {
+  /** Rows that are read one by one; a chunk that its head tells counts as one. */
+  readonly rows: number
+  /** From the first to the last row that is there, us. */
+  readonly spanUs: number
+}
+
 /** Series and groups are named by dense integer ids. */
 export interface SeriesSource extends BlockCount {
   /** The coarsest first. */
@@ -140,9 +148,10 @@ export interface SeriesSource extends BlockCount {
     order?: Order
   ): Iterable<Run>
   /**
-   * As runs(), for folding into windows of stepUs: rows of one window that nothing overlaps may come as
-   * their summary instead.
-   * @param ends  whether the first and the last value of each column and their times are needed
+   * As runs(), for folding into windows of stepUs: rows of one window may come as their summaries instead,
+   * which may overlap each other but never speak of one time twice.
+   * @param ends      whether the first and the last value of each column and their times are needed
+   * @param originUs  windows begin at multiples of stepUs from here; 0 when left out
    */
   folds(
     group: number,
@@ -150,8 +159,11 @@ export interface SeriesSource extends BlockCount {
     fromUs: number,
     toUs: number,
     stepUs: number,
-    ends: boolean
+    ends: boolean,
+    originUs?: number
   ): Iterable<Run | Summary>
+  /** What folds() would read of segments; rows in memory cost the same however windows are told. */
+  costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** Releases what the snapshot pins. */

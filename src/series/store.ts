@@ -309,6 +309,11 @@ export class SeriesStore implements WalOwner {
     return this.heads.timeMaxUs
   }
 
+  /** The lowest time of the rows that were appended since the last call, us; for one asker. */
+  takeLowUs(): number {
+    return this.heads.takeLowUs()
+  }
+
   /** The time of the newest row that a shape's group has in memory, in us; 0 for none. */
   newestTimeUs(shape: number): number {
     return this.heads.newestTimeUs(this.shapes.all[shape]!.group)

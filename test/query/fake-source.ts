@@ -6,7 +6,7 @@ import { type Labels, labelValue, makeLabels } from '../../src/series/label.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from '../../src/series/matcher.ts'
 import type { Column, Run } from '../../src/series/run.ts'
 import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
-import type { Last, Order, SeriesSource } from '../../src/series/source.ts'
+import type { Last, Order, ReadCost, SeriesSource } from '../../src/series/source.ts'
 import { topicMatches } from '../../src/series/topic-filter.ts'
 
 export interface FakeRow {
@@ -73,6 +73,10 @@ export class FakeSource implements SeriesSource {
       .map(({ id }) => id)
     if (ids.length > limit) throw new VarveError('VARVE_QUERY_SERIES', 'Cannot select series: too many')
     return Uint32Array.from(ids)
+  }
+
+  costOf(): ReadCost {
+    return { rows: 0, spanUs: 0 }
   }
 
   rawFromUs(): number {

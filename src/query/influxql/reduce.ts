@@ -127,7 +127,9 @@ class Selecting implements Reducer {
   }
 }
 
-const isFirst: Takes = (t, v, bestT, best) => t < bestT || (t === bestT && v > best)
+/** At one time the larger number wins, but false before true: what InfluxDB does. */
+const isFirst: Takes = (t, v, bestT, best) =>
+  t < bestT || (t === bestT && (typeof v === 'boolean' ? v < best : v > best))
 const isLast: Takes = (t, v, bestT, best) => t > bestT || (t === bestT && v > best)
 const isLeast: Takes = (t, v, bestT, best) => v < best || (v === best && t < bestT)
 const isMost: Takes = (t, v, bestT, best) => v > best || (v === best && t < bestT)

@@ -27,6 +27,7 @@ import { type Grid, type GridSeries, hasAny } from './grid.ts'
 import { checkLabelName } from './label-functions.ts'
 import { NO_LABELS, withoutName } from './label-set.ts'
 import { setOperation, vectorOperation } from './matching.ts'
+import { foldOf, readFolded, readNewest } from './quick-reads.ts'
 import { newestValue } from './range-functions.ts'
 import { countedValues, quantiled, ranked } from './ranking.ts'
 import { type Reading, readSelected } from './selection.ts'
@@ -150,12 +151,10 @@ export class Evaluator implements FunctionHost {
   /** The series of an instant selector, by what a function says of the look-back. */
   selector(node: VectorNode, grid: Grid, fn: WindowFunction): Generator<GridSeries> {
     const windows = { ...this.shifted(node, grid), rangeUs: this.options.lookbackUs }
-    return readSelected(
-      this.reading(node),
-      node.matchers,
-      windows,
-      labels => new Stepper(windows, labels, fn, true, true, this.budget)
-    )
+    const open = (labels: GridSeries['labels']) => new Stepper(windows, labels, fn, true, true, this.budget)
+    const reading = this.reading(node)
+    if (fn === newestValue && grid.steps === 1) return readNewest(reading, node.matchers, windows, open)
+    return readSelected(reading, node.matchers, windows, open)
   }
 
   /** What reads for a selector need. */
@@ -181,9 +180,12 @@ export class Evaluator implements FunctionHost {
       new Stepper(windows, labels, fn, isSteady, false, this.budget)
     if (node.is === 'matrix') {
       const { matchers } = node.selector
+      const reading = this.reading(node)
+      const fold = foldOf(reading, fn, windows)
       const tiers = tierFn === null || this.options.isRaw ? [] : cutTiers(this.source.tiers, windows)
-      if (tiers.length === 0) yield* readSelected(this.reading(node), matchers, windows, open)
-      else yield* readTiered(this.reading(node), matchers, windows, tiers, tierFn!, open)
+      if (tiers.length > 0) yield* readTiered(reading, matchers, windows, tiers, tierFn!, open, fold)
+      else if (fold !== null) yield* readFolded(reading, matchers, windows, fold, open)
+      else yield* readSelected(reading, matchers, windows, open)
       return
     }
     const inner = this.subgrid(node, windows)

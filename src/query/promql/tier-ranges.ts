@@ -18,6 +18,7 @@ import { isStale } from '../../series/stale.ts'
 import { samplesOf } from '../cursor.ts'
 import { type CutTier, isAllRaw, planExact, type Stretch } from '../tiers.ts'
 import { emptySeries, type GridSeries, hasAny } from './grid.ts'
+import type { Fold } from './quick-reads.ts'
 import { openSelection, type Reading, type SampleSink, VALUE_LABEL } from './selection.ts'
 import { spanOf, type Windows } from './stepper.ts'
 import { Elements, isTelling, SUM_MAX, type TierFunction } from './tier-functions.ts'
@@ -55,6 +56,7 @@ function cutsOf(stepUs: number, { grid, rangeUs, offsetUs, atUs }: Windows): num
 /**
  * The series that the matchers select, by what a function says of each range.
  * @param open  a sink of samples, for what is read raw
+ * @param fold  tells the same by the heads of chunks, which may be cheaper; null: it does not
  */
 export function* readTiered(
   reading: Reading,
@@ -62,7 +64,8 @@ export function* readTiered(
   windows: Windows,
   tiers: readonly CutTier[],
   fn: TierFunction,
-  open: (labels: Labels) => SampleSink<GridSeries>
+  open: (labels: Labels) => SampleSink<GridSeries>,
+  fold: Fold | null
 ): Generator<GridSeries> {
   const { budget } = reading
   const selection = openSelection(reading, matchers, open)
@@ -74,7 +77,14 @@ export function* readTiered(
   const fromUs = Math.max(windows.isClosed ? firstUs : firstUs - 1, TIME_MIN_US)
   const toUs = Math.min(lastUs, TIME_MAX_US)
   if (fromUs > toUs) return
-  for (const { group, labels } of selection.groups()) {
+  for (const one of selection.groups()) {
+    const { group, labels } = one
+    const isCheap = own.length > 0 && fold?.isCheap(group, own[0]!.tier.stepUs)
+    const folded = isCheap ? fold!.series(one) : null
+    if (folded !== null) {
+      yield* folded
+      continue
+    }
     const plan = planExact(group, fromUs, toUs + 1, own)
     if (isAllRaw(plan)) {
       yield* selection.read(group, labels, rawFromUs, toUs)

@@ -1,0 +1,29 @@
+// Whether samples are read as fast as a tier's windows of the same span. A window has up to fifteen columns
+// where a sample has two, so a tier of a minute is no gain over a sample every ten seconds; and where windows
+// are longer than chunks, the heads of chunks are a tier of their own.
+//
+// Not here: which tier is exact (tiers.ts).
+import type { SeriesSource } from '../series/source.ts'
+
+/** Rows that are decoded in the time that a window of a tier is. */
+const ROWS_PER_WINDOW = 10
+/** What a tier costs before its first window: a chunk of its own, and chunks of samples at the edges. */
+const ROWS_FREE = 4096
+
+/**
+ * @param lengthUs  of the windows that are asked for, which follow each other from originUs
+ * @param tierStepUs  of the tier that would be read
+ */
+export function isRawCheap(
+  source: SeriesSource,
+  group: number,
+  fromUs: number,
+  toUs: number,
+  lengthUs: number,
+  originUs: number,
+  tierStepUs: number
+): boolean {
+  if (source.rawFromUs(group) > fromUs) return false
+  const { rows, spanUs } = source.costOf(group, fromUs, toUs, lengthUs, originUs)
+  return rows <= ROWS_FREE + (spanUs / tierStepUs) * ROWS_PER_WINDOW
+}

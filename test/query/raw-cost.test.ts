@@ -1,0 +1,29 @@
+// When samples are read although a tier would tell the same.
+import t from 'tap'
+import { isRawCheap } from '../../src/query/raw-cost.ts'
+import type { ReadCost, SeriesSource } from '../../src/series/source.ts'
+
+const MINUTE_US = 60e6
+
+function source(rows: number, spanUs: number, rawFromUs = 0): SeriesSource {
+  const cost: ReadCost = { rows, spanUs }
+  return { costOf: () => cost, rawFromUs: () => rawFromUs } as unknown as SeriesSource
+}
+
+function isCheap(from: SeriesSource, tierStepUs = MINUTE_US): boolean {
+  return isRawCheap(from, 0, 1000, 1e12, 1e9, 0, tierStepUs)
+}
+
+t.test('isRawCheap() weighs rows against windows of the tier', async t => {
+  const dayUs = 1440 * MINUTE_US
+  t.ok(isCheap(source(8640, dayUs)), 'a sample every 10 s beside a tier of a minute')
+  t.notOk(isCheap(source(86_400, dayUs)), 'one every second')
+  t.notOk(isCheap(source(86_400 * 30, 30 * dayUs), 60 * MINUTE_US), 'a month')
+  t.ok(isCheap(source(63, 30 * dayUs), 60 * MINUTE_US), 'a month of chunks that their heads tell')
+  t.ok(isCheap(source(360, 60 * MINUTE_US), 60 * MINUTE_US), 'a few rows are never worth a tier')
+})
+
+t.test('isRawCheap() is false where samples are gone', async t => {
+  t.ok(isCheap(source(1, 1, 1000)))
+  t.notOk(isCheap(source(1, 1, 1001)))
+})
