@@ -222,6 +222,8 @@ export class Poster {
 
 export interface Usage {
   readonly cpuS: number
+  /** Those outside the kernel. */
+  readonly userS: number
   readonly rssMb: number
   readonly rssPeakMb: number
 }
@@ -236,6 +238,7 @@ export function usage(pid: number): Usage {
   const mb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1000
   return {
     cpuS: (Number(fields[11]) + Number(fields[12])) / ticksPerS,
+    userS: Number(fields[11]) / ticksPerS,
     rssMb: mb('VmRSS'),
     rssPeakMb: mb('VmHWM')
   }

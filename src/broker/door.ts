@@ -12,8 +12,8 @@
 //  - PUBACK and PUBREC are written by AckQueue alone, after the sync;
 //  - the socket is not read while too much of it waits for sync, for aedes or for its own reading, nor, if it
 //    publishes, while a quick subscriber catches up (patience.ts).
-// Not here: the way to aedes and back (aedes-link.ts), versions' packet forms (connect-, connack-,
-// subscribe-packet.ts), hooks of aedes (handshakes.ts).
+// Not here: what else a client sends (rare-packets.ts), the way to aedes and back (aedes-link.ts), versions'
+// packet forms (connect-, connack-, subscribe-packet.ts), hooks of aedes (handshakes.ts).
 import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { AedesLink } from './aedes-link.ts'
@@ -22,20 +22,20 @@ import { encodeConnack, encodeDisconnect, type Terms } from './connack-packet.ts
 import {
   type ConnectPacket,
   connectRefusal,
-  disconnectExpiry,
   parseConnect,
   sessionExpiry,
   UNSUPPORTED_VERSION
 } from './connect-packet.ts'
 import type { DoorHost } from './door-host.ts'
+import { LentSocket } from './lent-socket.ts'
 import { Outlet } from './outlet.ts'
 import * as mqtt from './packet.ts'
 import { REASON } from './packet.ts'
 import { PacketReader } from './packet-reader.ts'
 import { type PublishPacket, parsePublish, publishPacket } from './publish-packet.ts'
 import { Publisher } from './publisher.ts'
+import { takeRare } from './rare-packets.ts'
 import type { Session } from './session.ts'
-import { parseSubscribe } from './subscribe-packet.ts'
 import { Subscriber } from './subscriber.ts'
 import { isTopicOf, type TopicEntry } from './topic-cache.ts'
 
@@ -64,6 +64,8 @@ export class Door {
   readonly outlet: Outlet
   private readonly reader: PacketReader
   private isReading = false
+  /** What comes from the socket is valid during the call only (lent-socket.ts). */
+  private readonly isLent: boolean
   private isPublisher = false
   private lastEntry: TopicEntry | null = null
   private readonly cancelTimeout: () => void
@@ -82,7 +84,11 @@ export class Door {
       host.limits.packetBytesMax
     )
     this.cancelTimeout = host.clock.after(host.limits.connectTimeoutMs, () => this.close())
-    wire.on('data', (chunk: Buffer) => this.receive(chunk))
+    this.isLent = wire instanceof LentSocket
+    if (wire instanceof LentSocket) {
+      wire.onLent = (lent, length) => this.receive(lent, length)
+      wire.resume()
+    } else wire.on('data', (chunk: Buffer) => this.receive(chunk, chunk.length))
     wire.on('drain', () => this.drained())
     wire.on('end', () => this.close())
     wire.on('error', () => this.close())
@@ -91,24 +97,24 @@ export class Door {
 
   // ---- from the socket
 
-  private receive(chunk: Buffer): void {
-    this.host.stats.bytesIn += chunk.length
+  private receive(chunk: Uint8Array, length: number): void {
+    this.host.stats.bytesIn += length
     if (this.isClosed) return
-    this.turn(chunk)
+    this.turn(chunk, length)
   }
 
   /** Goes on reading if what it waited for has come. */
   proceed(): void {
     if (this.isClosed || this.isReading || !this.reader.isHolding) return
-    this.turn(null)
+    this.turn(null, 0)
     if (!this.isClosed && !this.reader.isHolding) this.wire.resume()
   }
 
   /** Reads a chunk, or with null what was held. */
-  private turn(chunk: Buffer | null): void {
+  private turn(chunk: Uint8Array | null, length: number): void {
     this.isReading = true
     this.publisher.nowMs = this.host.clock.monotonicMs()
-    const more = chunk === null ? this.reader.proceed() : this.reader.read(chunk)
+    const more = chunk === null ? this.reader.proceed() : this.reader.read(chunk, length, this.isLent)
     this.isReading = false
     if (this.isClosed) return
     if (!more) {
@@ -136,27 +142,19 @@ export class Door {
 
   private packet(bytes: Uint8Array, start: number, body: number, end: number): void {
     const type = bytes[start]! >> 4
-    const flags = bytes[start]! & 15
     if (type === mqtt.PUBLISH && this.isOpen) {
       this.publish(bytes, start, body, end)
-    } else if (!this.isOpen) {
-      if (type === mqtt.CONNECT && flags === 0) this.begin(parseConnect(bytes, body, end))
-      else this.fail(REASON.protocol)
-    } else if (
-      flags !== (type === mqtt.PUBREL || type === mqtt.SUBSCRIBE || type === mqtt.UNSUBSCRIBE ? 2 : 0)
-    ) {
-      this.fail(REASON.malformed)
-    } else if (type >= mqtt.PUBACK && type <= mqtt.PUBCOMP) {
-      this.acknowledgement(type, bytes, body, end)
-    } else if (type === mqtt.SUBSCRIBE || type === mqtt.UNSUBSCRIBE) {
-      this.subscribing(bytes, body, end, type === mqtt.SUBSCRIBE)
-    } else if (type === mqtt.PINGREQ && body === end) {
-      this.aedes!.hand(bytes.subarray(start, end), false)
-    } else if (type === mqtt.DISCONNECT) {
-      this.leave(bytes, body, end)
-    } else {
-      this.fail(REASON.protocol)
-    }
+    } else if (this.isLent && !(type >= mqtt.PUBACK && type <= mqtt.PUBCOMP)) {
+      // What is rare may be kept.
+      const own = Buffer.from(bytes.subarray(start, end))
+      this.rare(own, 0, body - start, own.length)
+    } else this.rare(bytes, start, body, end)
+  }
+
+  private rare(bytes: Uint8Array, start: number, body: number, end: number): void {
+    if (this.isOpen) takeRare(this, bytes, start, body, end)
+    else if (bytes[start] === mqtt.CONNECT << 4) this.begin(parseConnect(bytes, body, end))
+    else this.fail(REASON.protocol)
   }
 
   private begin(packet: ConnectPacket | number): void {
@@ -217,7 +215,11 @@ export class Door {
       this.take(packet, entry, bytes, packet.payloadStart, end, packet.isPlain ? start : -1)
       return
     }
-    this.aedes!.handPublish(entry, bytes, start, end)
+    if (this.isLent) {
+      const own = Buffer.from(bytes.subarray(start, end))
+      parsePublish(own, 0, body - start, own.length, this.version)
+      this.aedes!.handPublish(entry, own, 0, own.length)
+    } else this.aedes!.handPublish(entry, bytes, start, end)
   }
 
   /** aedes' hook has the PUBLISH that was handed over first: its payload is the one given. */
@@ -246,44 +248,6 @@ export class Door {
   /** The group is on the medium. */
   synced(group: number): void {
     if (this.publisher.synced(group)) this.proceed()
-  }
-
-  /** PUBACK, PUBREC, PUBREL, PUBCOMP: all but PUBREL are about our deliveries, which aedes knows nothing of. */
-  private acknowledgement(type: number, bytes: Uint8Array, body: number, end: number): void {
-    if (end - body < 2 || (this.version !== 5 && end - body > 2)) {
-      this.fail(REASON.malformed)
-      return
-    }
-    const session = this.session!
-    const id = (bytes[body]! << 8) | bytes[body + 1]!
-    const isRefused = end - body > 2 && bytes[body + 2]! >= 0x80
-    if (type === mqtt.PUBREL) {
-      this.aedes!.hand(Buffer.from([(mqtt.PUBREL << 4) | 2, 2, id >> 8, id & 0xff]), false)
-    } else if (type === mqtt.PUBREC && !isRefused) {
-      session.received(id)
-      this.outlet.share(Buffer.from([(mqtt.PUBREL << 4) | 2, 2, id >> 8, id & 0xff]))
-    } else {
-      session.acknowledged(id)
-    }
-  }
-
-  private subscribing(bytes: Uint8Array, body: number, end: number, isSubscribe: boolean): void {
-    const { limits } = this.host
-    const packet = parseSubscribe(bytes, body, end, this.version, isSubscribe, limits)
-    if (typeof packet === 'number') this.fail(packet)
-    else this.aedes!.handSubscribe(packet, isSubscribe)
-  }
-
-  private leave(bytes: Uint8Array, body: number, end: number): void {
-    if (this.version !== 5 && end > body) {
-      this.fail(REASON.malformed)
-      return
-    }
-    const seconds = this.version === 5 ? disconnectExpiry(bytes, body, end) : null
-    if (seconds !== null && this.session!.persistent) this.session!.expirySeconds = seconds
-    // A reason other than 0 (version 5) keeps the will, which aedes sends when the connection just ends.
-    if (end === body || bytes[body] === 0) this.aedes!.hand(Buffer.from([mqtt.DISCONNECT << 4, 0]), true)
-    else this.close()
   }
 
   // ---- to the socket

@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer } from 'node:tls'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import { reason, VarveError } from '../base/errors.ts'
+import { LentSocket } from './lent-socket.ts'
 
 /** Certificate and key in PEM; with `ca`, clients must show a certificate of it. */
 export interface TlsOptions {
@@ -79,14 +80,17 @@ function tlsSettings(tls: TlsOptions, handshakeMs: number): object {
 }
 
 function tcpServer(tls: TlsOptions | undefined, context: ListenContext): Server {
-  const accept = (socket: Socket): void => {
-    socket.setNoDelay(true)
-    // A device that vanished and asked for no keep-alive of MQTT would hold its place for ever.
-    socket.setKeepAlive(true, PROBE_AFTER_MS)
-    context.onConnection(socket, remoteOf(socket))
+  // A device that vanished and asked for no keep-alive of MQTT would hold its place for ever.
+  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS }
+  if (tls === undefined) {
+    return createServer({ ...options, pauseOnConnect: true }, socket => {
+      const remote = remoteOf(socket)
+      context.onConnection(new LentSocket(socket), remote)
+    })
   }
-  if (tls === undefined) return createServer(accept)
-  return createTlsServer(tlsSettings(tls, context.handshakeMs), accept)
+  return createTlsServer({ ...options, ...tlsSettings(tls, context.handshakeMs) }, socket =>
+    context.onConnection(socket, remoteOf(socket))
+  )
 }
 
 function webSocketServer(tls: TlsOptions | undefined, context: ListenContext): HttpServer {

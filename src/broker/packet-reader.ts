@@ -9,7 +9,7 @@
 import { found, REASON, varint } from './packet.ts'
 
 export interface PacketHandler {
-  /** One whole packet: bytes[start, end), its body from `body`. The bytes stay as they are for ever. */
+  /** One whole packet: bytes[start, end), its body from `body`. If they were lent, so are they here. */
   onPacket(bytes: Uint8Array, start: number, body: number, end: number): void
   /** False: hand over no more until proceed(). */
   mayRead(): boolean
@@ -37,20 +37,24 @@ export class PacketReader {
     return this.held !== null
   }
 
-  /** Takes a chunk; false when reading stopped: take no more from the socket before proceed() is true. */
-  read(chunk: Uint8Array): boolean {
+  /**
+   * Takes chunk[0, length); false when reading stopped: take no more from the socket before proceed() is true.
+   * @param isLent  the bytes are valid during the call only
+   */
+  read(chunk: Uint8Array, length: number, isLent: boolean): boolean {
     if (this.held !== null) {
-      this.held = Buffer.concat([this.held, chunk])
+      this.held = Buffer.concat([this.held, chunk.subarray(0, length)])
       return false
     }
     let at = 0
     while (!this.broken) {
       if (!this.handler.mayRead()) {
-        this.held = chunk.subarray(at)
+        const rest = chunk.subarray(at, length)
+        this.held = isLent ? Buffer.from(rest) : rest
         return false
       }
-      if (at >= chunk.length) return true
-      at = this.partialLength > 0 ? this.complete(chunk, at) : this.next(chunk, at)
+      if (at >= length) return true
+      at = this.partialLength > 0 ? this.complete(chunk, at, length) : this.next(chunk, at, length)
     }
     return true
   }
@@ -60,7 +64,7 @@ export class PacketReader {
     const held = this.held
     if (held === null || !this.handler.mayRead()) return held === null
     this.held = null
-    return this.read(held)
+    return this.read(held, held.length, false)
   }
 
   /** Forgets everything; nothing more is handed over. */
@@ -71,26 +75,26 @@ export class PacketReader {
     this.partialLength = 0
   }
 
-  private next(chunk: Uint8Array, at: number): number {
-    const state = varint(chunk, at + 1, chunk.length)
+  private next(chunk: Uint8Array, at: number, length: number): number {
+    const state = varint(chunk, at + 1, length)
     if (state < 0) return this.fail(REASON.malformed)
     if (state === 1) {
       const body = found.next
       const end = body + found.value
       if (end - at > this.packetBytesMax) return this.fail(REASON.packetTooLarge)
-      if (end <= chunk.length) {
+      if (end <= length) {
         this.handler.onPacket(chunk, at, body, end)
         return end
       }
     }
-    this.collect(chunk, at, chunk.length, chunk.length - at)
-    return chunk.length
+    this.collect(chunk, at, length, length - at)
+    return length
   }
 
   /** Goes on collecting the split packet; returns the index after what was taken. */
-  private complete(chunk: Uint8Array, at: number): number {
+  private complete(chunk: Uint8Array, at: number, length: number): number {
     let state = varint(this.partial, 1, this.partialLength)
-    while (state === 0 && at < chunk.length) {
+    while (state === 0 && at < length) {
       this.collect(chunk, at, at + 1, 1)
       at++
       state = varint(this.partial, 1, this.partialLength)
@@ -100,7 +104,7 @@ export class PacketReader {
     const body = found.next
     const total = body + found.value
     if (total > this.packetBytesMax) return this.fail(REASON.packetTooLarge)
-    const take = Math.min(total - this.partialLength, chunk.length - at)
+    const take = Math.min(total - this.partialLength, length - at)
     this.collect(chunk, at, at + take, total - this.partialLength)
     if (this.partialLength === total) {
       const packet = this.partial

@@ -25,8 +25,6 @@ import { Auth } from '../http/auth.ts'
 import type { HttpServer } from '../http/server.ts'
 import { AnswerCache } from '../query/answer-cache.ts'
 import type { Jobs } from '../schedule/jobs.ts'
-import { ClockKeeper } from './clock-keeper.ts'
-import { logClockNews } from './clock-report.ts'
 import { type ClockSource, machineClockSource } from './clock-source.ts'
 import type { DiskGuard } from './disk-guard.ts'
 import { listening, openBroker, openHttp } from './faces.ts'
@@ -42,13 +40,14 @@ import { printRunFile, RUN_FILE } from './run-file.ts'
 import { httpTokens, mqttAuth } from './secrets.ts'
 import { SegmentPins } from './segment-pins.ts'
 import { SmallNotes, WEAR_NOTE } from './small-notes.ts'
-import { openStorage, type Storage, seriesStorage } from './storage.ts'
+import { type Storage, seriesStorage } from './storage.ts'
+import { openKeeper, openSteer, openStore, openWorkers, type StoreGround, saveNotes } from './store-parts.ts'
 import { Tail } from './tail.ts'
 import { topicServices } from './topic-services.ts'
-import { COMPACTION, type Ground, openGuard, openJobs, openMaintenance } from './upkeep.ts'
-import { savedOrdinal, WearLedger } from './wear-ledger.ts'
-import { recoverLedger, segmentFiles, WearSteer } from './wear-steer.ts'
-import { Workers } from './workers.ts'
+import { COMPACTION, openGuard, openJobs, openMaintenance } from './upkeep.ts'
+import { WearLedger } from './wear-ledger.ts'
+import { recoverLedger, segmentFiles } from './wear-steer.ts'
+import type { Workers } from './workers.ts'
 
 /** A store that failed ends the process after this long: time to say so in health and log. */
 const FAILED_MS = 10_000
@@ -110,19 +109,19 @@ export async function startDaemon(
   }
 }
 
-class Daemon implements Ground {
+class Daemon implements StoreGround {
   readonly failed = Promise.withResolvers<never>()
   isAlive = false
   config: Config
   readonly disk: NodeDisk
   readonly meter: WearMeter
-  private readonly fileSystem: FileSystemFacts
+  readonly fileSystem: FileSystemFacts
   readonly log: Log
   private readonly hooks: DaemonHooks
   readonly clock: GatewayClock
-  private readonly source: ClockSource
+  readonly source: ClockSource
   private readonly startedMs: number
-  private readonly damage: { file: string; offset: number; why: string }[] = []
+  readonly damage: { file: string; offset: number; why: string }[] = []
   /** What was started, to be stopped in the opposite order. */
   readonly stops: (() => Promise<void> | void)[] = []
   private maintenance: Maintenance | null = null
@@ -155,31 +154,32 @@ class Daemon implements Ground {
   async start(): Promise<void> {
     const { meter } = this
     const files = segmentFiles(this.disk)
-    const storage = await this.openStorage()
+    const storage = await openStore(this, {
+      onFull: () => this.flushing?.flush(),
+      compactor: task => this.workers!.compact(task),
+      onEntrySegment: () => void this.jobs?.runNow(COMPACTION)
+    })
     const { engine, series } = storage
-    const workers = this.openWorkers(storage)
-    const keeper = this.openKeeper(storage, workers)
+    const workers = openWorkers(this, storage)
+    this.workers = workers
+    if (series.headSamples > 0 || engine.manifest.segments.size > 0) workers.expectQuery()
+    const keeper = openKeeper(this, storage, workers)
     await keeper.start()
     const notes = new SmallNotes(engine.manifest, () => keeper.moment())
     const ledger = new WearLedger(this.clock, engine.manifest.note(WEAR_NOTE))
     recoverLedger(ledger, storage, files)
     this.removeFile = id => engine.removeFile(id)
-    let steer: WearSteer | null = null
-    const small = () => notes.notes(steer!.saved(series.openSamples))
+    const small = () => notes.notes(steer.saved(series.openSamples))
     series.start(seriesStorage(storage, workers, small), storage.catalogFile, workers)
-    steer = this.openSteer(storage, ledger, workers)
+    const steer = openSteer(this, storage, ledger, workers)
+    this.setPace = () => {
+      engine.wal.setPace(policy.syncPace(this.config))
+      steer.step()
+    }
     this.watchFailure(storage)
     const gate = new Gate(engine.wal, series, policy.headBytes(this.config).pause)
-    const flushing = new Flushing({
-      storage,
-      clock: this.clock,
-      log: this.log,
-      onFlushed: () => gate.flushed(),
-      onFailed: () => this.guard?.look()
-    })
-    this.flushing = flushing
-    flushing.watch()
-    this.saveNotes(notes, steer, storage)
+    this.watchFlushes(storage, gate)
+    saveNotes(this, notes, steer, storage)
     keeper.keep()
     this.stops.push(() => keeper.stop())
 
@@ -251,102 +251,6 @@ class Daemon implements Ground {
     else this.log.error('http.tokens not taken over: the last token is only removed by a restart')
   }
 
-  private async openStorage(): Promise<Storage> {
-    const { config } = this
-    const retention = policy.retentionPolicy(config)
-    const { flush: flushBytes, refuse: headBytesMax } = policy.headBytes(config)
-    const storage = await openStorage({
-      disk: this.meter,
-      clock: this.clock.careful,
-      readOnly: false,
-      series: {
-        limits: policy.catalogLimits(() => this.config),
-        classes: retention.classes,
-        classify: retention.classify,
-        flushBytes,
-        headBytesMax,
-        onLate: (group, timeUs) => storage.progress.markLate(group, timeUs),
-        onFull: () => this.flushing?.flush(),
-        afterReaders: callback => this.pins.after(callback)
-      },
-      kv: {},
-      compactor: task => this.workers!.compact(task),
-      onEntrySegment: () => void this.jobs?.runNow(COMPACTION),
-      wal: {
-        fileBytes: config.wal.fileSize,
-        filesMax: Math.max(2, Math.floor(config.wal.sizeMax / config.wal.fileSize))
-      },
-      pace: policy.firstSyncPace(config),
-      countAfter: manifest => savedOrdinal(manifest.note(WEAR_NOTE)),
-      anyU32: () => crypto.getRandomValues(new Uint32Array(1))[0]!,
-      onDamage: error => {
-        const { file = 'WAL', offset = 0 } = error as { file?: string; offset?: number }
-        this.damage.push({ file, offset, why: error.message })
-        this.log.error('damage found: what it hit is lost, everything else is served', { error })
-      },
-      onError: error => this.background('store', error)
-    })
-    this.stops.push(() => storage.close())
-    return storage
-  }
-
-  private openSteer(storage: Storage, ledger: WearLedger, workers: Workers): WearSteer {
-    const { meter } = this
-    const steer = new WearSteer({
-      clock: this.clock,
-      meter,
-      storage,
-      ledger,
-      segmentIdsOpen: () => workers.segmentIdsOpen,
-      probe: () => probeFlash(this.disk.root, systemTree),
-      fileSystemBytes: this.disk.mediumBytes(),
-      config: () => this.config,
-      onState: ({ state, why }) =>
-        this.log[state === 'over' ? 'warn' : 'info'](`wear budget: ${why}`, { state }),
-      onNote: note => this.log.warn(note, { data: this.disk.root })
-    })
-    this.setPace = () => {
-      storage.engine.wal.setPace(policy.syncPace(this.config))
-      steer.step()
-    }
-    steer.start()
-    this.stops.push(() => steer.stop())
-    return steer
-  }
-
-  private openWorkers(storage: Storage): Workers {
-    const { query, memory } = this.config
-    const workers = new Workers({
-      clock: this.clock,
-      setup: {
-        dir: this.disk.root,
-        cache: { filesMax: 256, indexBytesMax: policy.threadIndexBytes(this.config) },
-        fileSystem: this.fileSystem
-      },
-      series: storage.series,
-      progress: storage.progress,
-      manifest: storage.engine.manifest,
-      meter: this.meter,
-      pins: this.pins,
-      queryThreads: query.concurrency,
-      queriesPerThreadMax: Math.max(1, Math.ceil(query.queueMax / query.concurrency)),
-      queryLimits: () => policy.queryLimits(this.config),
-      heapMiBMax: Math.max(256, Math.ceil(memory.max / 2 ** 20)),
-      onCorruption: ({ file, offset, why }) => {
-        if (this.damage.some(known => known.file === file && known.offset === offset)) return
-        this.damage.push({ file, offset, why })
-        this.log.error('damage found by a query: its samples are left out', { file, offset, why })
-      },
-      onDeath: (thread, error) => this.log.error('worker died and was started anew', { thread, error })
-    })
-    this.workers = workers
-    this.stops.push(() => workers.close())
-    workers.warm()
-    // A flush under way is let finish: what it wrote would have to be written again.
-    this.stops.push(() => storage.series.settled())
-    return workers
-  }
-
   private openAnswers(workers: Workers, { series }: Storage): AnswerCache {
     return new AnswerCache(
       workers,
@@ -358,33 +262,15 @@ class Daemon implements Ground {
     )
   }
 
-  /** Saves small state now and then, and at the stop. */
-  private saveNotes(notes: SmallNotes, steer: WearSteer, { engine, series }: Storage): void {
-    this.stops.push(async () => {
-      notes.stop()
-      if (engine.wal.failure !== null) return
-      await engine.manifest.commit({ notes: notes.notes(steer.saved(series.headSamples)) })
-    })
-    notes.keep({
+  private watchFlushes(storage: Storage, gate: Gate): void {
+    this.flushing = new Flushing({
+      storage,
       clock: this.clock,
-      ledger: () => steer.saved(series.headSamples),
-      writtenBytes: () => this.meter.totalBytes,
-      onError: error => this.background('save notes', error)
+      log: this.log,
+      onFlushed: () => gate.flushed(),
+      onFailed: () => this.guard?.look()
     })
-  }
-
-  private openKeeper({ engine, series, progress }: Storage, workers: Workers): ClockKeeper {
-    return new ClockKeeper({
-      clock: this.clock,
-      source: this.source,
-      series,
-      manifest: engine.manifest,
-      progress,
-      mode: () => this.config.clock.source,
-      onMoved: () => workers.segmentsChanged(),
-      onNews: news => logClockNews(this.log, news),
-      onError: error => this.background('setting the clock', error)
-    })
+    this.flushing.watch()
   }
 
   /** A failed write or sync: every row is refused, and soon the process ends. */

@@ -4,8 +4,9 @@
 // Invariants: one group at a time (so everything before a group is synced when it is written, and `synced` is
 // its own offset); a file's sequence number is used up by its first group, not before; the first group of a
 // file is a restart point, at which every owner's next payload has to be fresh. Further restart points: after
-// RESTART_BYTES, and whenever the group before left more than half of its last page empty, because in a trickle
-// the room costs nothing.
+// RESTART_BYTES, and, while groups take a page, whenever the one before left more than half of it empty, because
+// in a trickle the room costs nothing. (In a bulk load every second group would be one, and name each of a
+// thousand shapes again: bytes to write, and to replay.)
 // A group larger than the room foreseen overruns the full size of its file: correct, but the file stays larger.
 // Not here: when (sync-pace.ts), what (the owners, through wal.ts), how a file grows (wal-room.ts), the pool
 // (wal-files.ts).
@@ -72,7 +73,8 @@ export class WalWriter {
 
   /** Whether the next group is a restart point. */
   get restart(): boolean {
-    return this.used === 0 || this.sinceRestart >= RESTART_BYTES || this.lastPageUsed < PAGE_BYTES / 2
+    if (this.used === 0 || this.sinceRestart >= RESTART_BYTES) return true
+    return this.averageBytes < 2 * PAGE_BYTES && this.lastPageUsed < PAGE_BYTES / 2
   }
 
   /**

@@ -105,6 +105,18 @@ t.test('Wal makes restart points for free in a trickle', async t => {
   t.same((await open(disk)).texts.fresh, [true, true, true, true])
 })
 
+t.test('Wal makes few restart points in a load whose groups take many pages', async t => {
+  const disk = anyDisk()
+  const wal = { fileBytes: 64 * FILE_BYTES, filesMax: 4, groupBytesMax: 100_000 }
+  const { engine, texts } = await open(disk, { wal })
+  const pages = 12
+  for (let j = 0; j < 30; j++) await engine.wal.synced(texts.put(engine, 'x'.repeat(pages * 4096 + 100)))
+  await engine.close()
+  const { fresh } = (await open(disk, { wal })).texts
+  t.same(fresh.slice(0, 3), [true, true, false], 'the first group is one, and one before the load is known')
+  t.equal(fresh.filter(Boolean).length, 2)
+})
+
 t.test('Wal takes a group larger than its files', async t => {
   const disk = anyDisk()
   const { engine, texts } = await open(disk)
