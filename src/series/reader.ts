@@ -3,7 +3,8 @@
 // data, a head behind a segment): what overlaps is merged, what does not is handed on as it is.
 //
 // Invariants: at equal times the later write wins: segments by `order`, then the head being flushed, then
-// the head; a damaged chunk costs its own samples only and is reported, everything else is read.
+// the head; a damaged chunk is reported and costs its own samples, and those that earlier writes left of its group
+// between its first and its last time: it may have held later values of them. Everything else is read.
 // Not here: which segments are live (engine/manifest), evaluation (query).
 import { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from './boots.ts'
@@ -16,7 +17,7 @@ import type { Run } from './run.ts'
 import { clip, merge } from './run-edit.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import type { SegmentCache } from './segment-cache.ts'
-import type { ChunkPlace } from './segment-index.ts'
+import type { ChunkPlace, SegmentIndex } from './segment-index.ts'
 import type { SeriesSegment } from './segment-open.ts'
 import { selectSeries } from './select.ts'
 import type { Last, Order, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
@@ -40,10 +41,13 @@ interface Piece {
   readonly lastUs: number
   /** Higher wins. */
   readonly rank: number
+  /** Null when it is damaged. */
   read(): Run | null
   /** Null when only read() can tell. */
   summary(ends: boolean): Summary | null
 }
+
+const NONE: readonly CorruptionError[] = []
 
 /** One consistent view of all series. Make one per query. */
 export class SeriesReader implements SeriesSource {
@@ -146,6 +150,25 @@ export class SeriesReader implements SeriesSource {
 
   last(group: number, fields: readonly number[] | null, toUs: number): Last[] {
     const newest = new Newest(new Set(fields ?? this.group(group).fields.keys()))
+    return this.offerAll(group, toUs, newest) ? newest.values() : this.lastOfRuns(group, fields, toUs)
+  }
+
+  close(): void {
+    this.cache.release()
+  }
+
+  /** The same as last(), past damage: by what runs() shows. */
+  private lastOfRuns(group: number, fields: readonly number[] | null, toUs: number): Last[] {
+    const newest = new Newest(new Set(fields ?? this.group(group).fields.keys()))
+    for (const run of this.runs(group, fields, TIME_MIN_US, toUs, 'desc')) {
+      if (newest.isSettled(run.times[run.rows - 1]!)) break
+      newest.offerRun(run, 0)
+    }
+    return newest.values()
+  }
+
+  /** Offers what may be newest; false when something of it is damaged. */
+  private offerAll(group: number, toUs: number, newest: Newest): boolean {
     let rank = this.segments.length + this.snapshot.heads.length
     for (const head of this.snapshot.heads.toReversed()) {
       rank--
@@ -157,38 +180,46 @@ export class SeriesReader implements SeriesSource {
     for (const { info, rank: ownRank } of this.byEnd) {
       if (info.timeMinUs > toUs) continue
       if (newest.isSettled(info.timeMaxUs)) break
-      this.lastOfSegment(info, ownRank, group, toUs, newest)
+      if (!this.lastOfSegment(info, ownRank, group, toUs, newest)) return false
     }
-    return newest.values()
+    return true
   }
 
-  close(): void {
-    this.cache.release()
-  }
-
-  private lastOfSegment(info: LiveSegment, rank: number, group: number, toUs: number, newest: Newest): void {
+  private lastOfSegment(
+    info: LiveSegment,
+    rank: number,
+    group: number,
+    toUs: number,
+    newest: Newest
+  ): boolean {
     for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
-      if (newest.isSettled(Math.min(place.lastUs, toUs))) return
-      this.guard(info, segment => {
+      if (newest.isSettled(Math.min(place.lastUs, toUs))) return true
+      const isSound = this.guard(info, segment => {
         if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
         else {
           const run = clip(segment.run(place, [...newest.wanted]), TIME_MIN_US, toUs)
           if (run !== null) newest.offerRun(run, rank)
         }
+        return true
       })
+      if (isSound === null) return false
     }
+    return true
   }
 
   /** The places of a group in a segment; none when its index is damaged. */
   private chunks(info: LiveSegment, group: number, fromUs: number, toUs: number): ChunkPlace[] {
     if (this.unreadable.has(info.id)) return []
+    let index: SegmentIndex
     try {
-      return this.cache.index(info).chunks(group, fromUs, toUs)
+      index = this.cache.index(info)
     } catch (error) {
       this.damaged(error)
       this.unreadable.add(info.id)
       return []
     }
+    for (const error of this.cache.damage.get(info.id) ?? NONE) this.damaged(error)
+    return index.chunks(group, fromUs, toUs)
   }
 
   private pieces(group: number, fields: readonly number[] | null, fromUs: number, toUs: number): Piece[] {
@@ -269,12 +300,19 @@ function clusterByTime(pieces: Piece[]): Piece[][] {
   return clusters
 }
 
+/** What a run has before a stretch and after it. */
+function outside(run: Run, firstUs: number, lastUs: number): Run[] {
+  const parts = [clip(run, TIME_MIN_US, firstUs - 1), clip(run, lastUs + 1, TIME_MAX_US)]
+  return parts.filter(part => part !== null)
+}
+
 /** All runs of a cluster as one; neighbours in rank are merged pairwise, so n pieces cost log n passes. */
 function mergeCluster(cluster: readonly Piece[]): Run | null {
   let runs: Run[] = []
   for (const piece of [...cluster].sort((a, b) => a.rank - b.rank || a.firstUs - b.firstUs)) {
     const run = piece.read()
-    if (run !== null) runs.push(run)
+    if (run === null) runs = runs.flatMap(earlier => outside(earlier, piece.firstUs, piece.lastUs))
+    else runs.push(run)
   }
   while (runs.length > 1) {
     const merged: Run[] = []

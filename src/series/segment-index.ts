@@ -57,6 +57,22 @@ export class IndexBuilder {
   }
 }
 
+/** How many groups and chunks an index has, where no footer says. @throws {VarveError} VARVE_TRUNCATED */
+export function countIndex(from: ByteReader): { groups: number; chunks: number } {
+  let groups = 0
+  let chunks = 0
+  for (; from.left > 0; groups++) {
+    from.varint()
+    const own = from.varint()
+    for (let i = 0; i < own; i++) {
+      if (from.varint() !== 0) from.varint()
+      for (let part = 0; part < 5; part++) from.varint()
+    }
+    chunks += own
+  }
+  return { groups, chunks }
+}
+
 /** A decoded index, in typed arrays: 44 bytes a chunk. */
 export class SegmentIndex {
   readonly groups: Uint32Array

@@ -1,0 +1,57 @@
+// The index of a segment of series whose footer or index is damaged: its blocks are found along their chain, and
+// say themselves what is in them. So damage of what only says where things are costs nothing but this reading of
+// the whole file, and a damaged block costs its own chunks.
+//
+// Not here: the bytes (block-directory.ts, segment-index.ts), finding blocks (engine/segment-reader.ts).
+import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { type CorruptionError, VarveError } from '../base/errors.ts'
+import type { SegmentReader } from '../engine/segment-reader.ts'
+import type { BlockPlace } from '../engine/segment-writer.ts'
+import { readDirectory } from './block-directory.ts'
+import { ChunkView } from './chunk-view.ts'
+import { BLOCK_CHUNKS, BLOCK_INDEX, BLOCK_NAMES } from './segment-build.ts'
+import { type ChunkPlace, IndexBuilder, SegmentIndex } from './segment-index.ts'
+
+/** Where the names and the index of a segment lie, found without its footer; null where there is none. */
+export function findParts(file: SegmentReader): { names: BlockPlace | null; index: BlockPlace | null } {
+  let names: BlockPlace | null = null
+  let index: BlockPlace | null = null
+  for (const { kind, offset, length } of file.blocks()) {
+    if (kind === BLOCK_NAMES) names = { offset, length }
+    else if (kind === BLOCK_INDEX) index = { offset, length }
+  }
+  return { names, index }
+}
+
+/**
+ * The index of all chunks in sound blocks.
+ * @param shiftUs  added to all times
+ * @param onDamage  told of the blocks that are not
+ */
+export function rebuildIndex(
+  file: SegmentReader,
+  shiftUs: number,
+  onDamage: (error: CorruptionError) => void
+): SegmentIndex {
+  const groups: { id: number; places: ChunkPlace[] }[] = []
+  for (const { kind, offset, length, payload, error } of file.blocks()) {
+    if (error !== null) onDamage(error)
+    if (payload === null || kind !== BLOCK_CHUNKS) continue
+    for (const { group, at, length: bytes } of readDirectory(payload)) {
+      const { rows, timeFirstUs, timeLastUs } = new ChunkView(payload, at, at + bytes)
+      const place = { block: offset, blockLength: length, at, length: bytes, rows }
+      if (groups.at(-1)?.id !== group) groups.push({ id: group, places: [] })
+      groups.at(-1)!.places.push({ ...place, firstUs: timeFirstUs, lastUs: timeLastUs })
+    }
+  }
+  const out = new ByteWriter()
+  const builder = new IndexBuilder(out)
+  let before = -1
+  for (const { id, places } of groups) {
+    if (id <= before) throw new VarveError('VARVE_INDEX', 'Cannot make index: groups do not ascend')
+    builder.group(id, places)
+    before = id
+  }
+  const chunks = groups.reduce((sum, { places }) => sum + places.length, 0)
+  return new SegmentIndex(new ByteReader(out.written()), groups.length, chunks, shiftUs)
+}
