@@ -5,9 +5,11 @@ import { reason, VarveError } from '../base/errors.ts'
 import { versionText } from '../base/version.ts'
 import { readArgs } from './args.ts'
 import type { Command, Io } from './command.ts'
+import { backupCommand } from './commands/backup.ts'
 import { checkCommand } from './commands/check.ts'
 import { configCommand } from './commands/config.ts'
 import { queryCommand } from './commands/query.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { serveCommand } from './commands/serve.ts'
 import { versionCommand } from './commands/version.ts'
 import { wearCommand } from './commands/wear.ts'
@@ -20,6 +22,8 @@ export const COMMANDS: readonly Command[] = [
   queryCommand,
   wearCommand,
   checkCommand,
+  backupCommand,
+  restoreCommand,
   configCommand,
   versionCommand
 ]

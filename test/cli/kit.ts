@@ -57,6 +57,8 @@ export async function runWith(
       openDirectory: closed,
       checkDirectory: closed,
       readLedger: closed,
+      backup: closed,
+      restore: closed,
       ...more.doors
     }
   }

@@ -107,7 +107,7 @@ t.test(
         t.match(again.texts.losses, [{ offset }])
         await again.engine.wal.synced(again.texts.put(again.engine, 'after'))
         t.same((await open(left.afterCut())).texts.replayed, ['text 0', 'after'])
-        }
+      }
     }
   }
 )
