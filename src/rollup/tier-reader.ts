@@ -66,6 +66,10 @@ class TierReader implements TierSource {
     this.reader = reader
   }
 
+  get damage(): readonly CorruptionError[] {
+    return this.reader.damage
+  }
+
   exactSpans(group: number, fromUs: number, toUs: number): { fromUs: number; toUs: number }[] {
     const { stepUs } = this
     const up = (us: number) => Math.ceil(us / stepUs) * stepUs

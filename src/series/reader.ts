@@ -60,6 +60,7 @@ export class SeriesReader implements SeriesSource {
   /** Segments whose index cannot be read, and damaged places that were told. */
   private readonly unreadable = new Set<number>()
   private readonly told = new Set<string>()
+  private readonly found: CorruptionError[] = []
 
   constructor(snapshot: Snapshot, cache: SegmentCache, onCorruption: (error: CorruptionError) => void) {
     this.snapshot = snapshot
@@ -70,6 +71,10 @@ export class SeriesReader implements SeriesSource {
 
   get tiers(): readonly TierSource[] {
     return this.snapshot.tiers ?? []
+  }
+
+  get damage(): readonly CorruptionError[] {
+    return [...this.found, ...this.tiers.flatMap(tier => tier.damage ?? [])]
   }
 
   /** A group's class is that of the segments it is in; in none, it may be any. */
@@ -270,6 +275,7 @@ export class SeriesReader implements SeriesSource {
     const place = `${error.file} ${error.offset}`
     if (this.told.has(place)) return
     this.told.add(place)
+    this.found.push(error)
     this.onCorruption(error)
   }
 }

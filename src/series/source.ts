@@ -3,6 +3,7 @@
 //
 // Invariants: runs of two iterations never share arrays; a column's arrays hold until the next run of the
 // same iteration is asked for; nothing written after the source was opened is seen.
+import type { CorruptionError } from '../base/errors.ts'
 import type { Labels } from './label.ts'
 import type { Matcher } from './matcher.ts'
 import type { Run } from './run.ts'
@@ -67,6 +68,8 @@ export interface TierSource {
    * ascending, none that waits for late samples to be added.
    */
   exactSpans(group: number, fromUs: number, toUs: number): { fromUs: number; toUs: number }[]
+  /** As SeriesSource. */
+  readonly damage?: readonly CorruptionError[]
   /** The windows of fields that begin in [fromUs, toUs). */
   windows(group: number, fields: readonly number[], fromUs: number, toUs: number): Iterable<TierWindow>
 }
@@ -112,6 +115,8 @@ export interface SeriesSource {
   ): Iterable<Run | Summary>
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
+  /** What could not be read so far; a source that cannot be damaged leaves it out. */
+  readonly damage?: readonly CorruptionError[]
   /** Releases what the snapshot pins. */
   close(): void
 }

@@ -24,6 +24,7 @@ import { Verdict } from './verdict.ts'
 
 export const FLIPS_OF_A_STORE = 1_000
 const SECTOR_BYTES = 512
+const UNREAD: ReadonlySet<string> = new Set(['free space', 'free group', 'padding', 'names'])
 /** A WAL that never fills up: rows that went past a full one are in a segment alone, and not in the WAL too. */
 const WAL = { fileBytes: 32_768, filesMax: 40 }
 
@@ -174,6 +175,8 @@ async function oneFlip(sound: Sound, number: number, isSector: boolean): Promise
     const messages = told.map(error => error.message).join('; ')
     verdict.lose(`${counts.missing} values, and ${counts.older} are older ones; told is only: ${messages}`)
   }
+  // What nothing reads cannot be told: free space, padding, names that the catalog has too.
+  if (!isNamed && !isLast && !UNREAD.has(region.name)) verdict.wrong(`damage of ${region.name} is not named`)
   const outcome = isNamed ? 'named' : isHurt ? 'like a torn tail' : 'harmless'
   return { number, region, at, ...counts, verdict, outcome: verdict.wrongs.length > 0 ? 'wrong' : outcome }
 }
