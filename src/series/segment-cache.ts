@@ -64,7 +64,7 @@ export class SegmentCache {
     let known = this.indexes.get(id)
     if (known?.shiftUs !== shiftUs) {
       const segment = this.open(info)
-      known = { index: segment.readIndex(), shiftUs }
+      known = { index: segment.readIndex(info), shiftUs }
       if (segment.damage.length > 0) this.damage.set(id, segment.damage)
       this.counts.decoded++
       this.indexes.set(id, known)

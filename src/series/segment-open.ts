@@ -17,13 +17,15 @@ import type { BlockPlace } from '../engine/segment-writer.ts'
 import { readDefinitions } from './catalog.ts'
 import { ChunkView } from './chunk-view.ts'
 import type { Column, Run } from './run.ts'
-import { KIND } from './sample.ts'
+import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import { type GroupName, SERIES_SEGMENT_VERSION } from './segment-build.ts'
 import { type ChunkPlace, countIndex, SegmentIndex } from './segment-index.ts'
 import { findParts, rebuildIndex } from './segment-rebuild.ts'
 
 /** Bound on what a names or index block may inflate to, in bytes. */
 const inflatedBytesMax = 1 << 29
+
+const ALL_TIME = { timeMinUs: TIME_MIN_US, timeMaxUs: TIME_MAX_US }
 
 /** One open series segment. */
 export class SeriesSegment {
@@ -64,10 +66,13 @@ export class SeriesSegment {
     this.namesAt = { offset: from.varint(), length: from.varint() }
   }
 
-  /** Where the chunks of all groups lie, read and checked; keep it, it does not need the file any more. */
-  readIndex(): SegmentIndex {
+  /**
+   * Where the chunks of all groups lie, read and checked; keep it, it does not need the file any more.
+   * @param span  the times of the segment, as the manifest knows them
+   */
+  readIndex(span = ALL_TIME): SegmentIndex {
     const place = this.indexAt
-    if (place === null) return this.rebuilt()
+    if (place === null) return this.rebuilt(span)
     try {
       const bytes = this.inflate(place)
       return this.decode(place, () => {
@@ -77,7 +82,7 @@ export class SeriesSegment {
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error
       this.damage.push(error)
-      return this.rebuilt()
+      return this.rebuilt(span)
     }
   }
 
@@ -132,9 +137,11 @@ export class SeriesSegment {
     this.file.close()
   }
 
-  private rebuilt(): SegmentIndex {
+  private rebuilt(span: typeof ALL_TIME): SegmentIndex {
     const place = this.indexAt ?? { offset: this.file.bytes, length: 0 }
-    return this.decode(place, () => rebuildIndex(this.file, this.shiftUs, error => this.damage.push(error)))
+    return this.decode(place, () =>
+      rebuildIndex(this.file, this.shiftUs, span, error => this.damage.push(error))
+    )
   }
 
   private inflate(place: BlockPlace): Uint8Array {

@@ -9,10 +9,10 @@ export const backupCommand: Command = {
   usage: '[--data DIR] [--verify] [--json] <dir>',
   summary: 'back up the data directory, also while the daemon runs',
   about: [
-    'Make a backup in <dir>, or bring the one there up to date: segments never change, so those that it has',
-    'already stay, new ones are linked on the same file system and copied elsewhere. It holds all that was',
-    'acknowledged before, telemetry and entries as of one moment, and is verified as it is written. A link shares its bytes',
-    'with the data directory: a backup against a lost card belongs on another one.'
+    'Make a backup in <dir>, or bring the one there up to date: segments never change, so those that it',
+    'has stay, new ones are linked on the same file system and copied elsewhere. It holds all that was',
+    'acknowledged before, telemetry and entries as of one moment, and is verified as it is written. A link',
+    'shares its bytes with the data directory: a backup against a lost card belongs on another one.'
   ].join('\n'),
   options: [
     { flags: '--config <file>', what: 'Configuration that says where the data are.' },
