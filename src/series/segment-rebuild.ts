@@ -38,9 +38,12 @@ export function rebuildIndex(
 ): SegmentIndex {
   const groups: { id: number; places: ChunkPlace[] }[] = []
   const holes: { low: number; high: number; place: ChunkPlace }[] = []
+  let isPast = false
   for (const { kind, offset, length, payload, error } of file.blocks()) {
-    if (error !== null) {
-      onDamage(error)
+    // Chunks come before the names: what is damaged behind these is the index or the footer.
+    isPast ||= kind === BLOCK_NAMES || kind === BLOCK_INDEX
+    if (error !== null) onDamage(error)
+    if (error !== null && !isPast) {
       const place = { block: offset, blockLength: length, at: 0, length: 0, rows: 0 }
       const times = { firstUs: span.timeMinUs, lastUs: span.timeMaxUs }
       // A group may go on behind the block, and before it.
