@@ -12,7 +12,7 @@ import { CATALOG, MANIFEST, parseSegmentName, SEGMENT_DIR, segmentPath } from '.
 import { Manifest } from '../engine/manifest.ts'
 import { readRecords } from '../engine/record-file.ts'
 import { SegmentReader } from '../engine/segment-reader.ts'
-import { listWal, readWal, type WalFile } from '../engine/wal-reader.ts'
+import { damagedNewest, listWal, readWal, type WalFile } from '../engine/wal-reader.ts'
 import { CATALOG_OWNER } from '../series/family.ts'
 import type { CheckStep } from './doors.ts'
 
@@ -78,9 +78,9 @@ async function* checkSegments(disk: Disk, manifest: Manifest): AsyncIterable<Che
 }
 
 function* checkSegment(disk: Disk, path: string): Iterable<CheckStep> {
-  const reader = SegmentReader.openDamaged(disk, path)
+  const reader = SegmentReader.open(disk, path)
   try {
-    if (reader.footerError !== null) yield damage(reader.footerError)
+    for (const error of reader.damage) yield damage(error)
     let blocks = 0
     for (const { error } of reader.blocks()) {
       if (error === null) blocks++
@@ -95,16 +95,20 @@ function* checkSegment(disk: Disk, path: string): Iterable<CheckStep> {
 /** The groups of the WAL that are still needed: from the oldest checkpoint on. */
 function* checkWal(disk: Disk, manifest: Manifest): Iterable<CheckStep> {
   const oldest = Math.min(...manifest.checkpoints.values())
-  const { used } = listWal(disk)
+  const listing = listWal(disk)
+  const { used } = listing
   const needed = used.filter(file => file.sequence >= oldest || oldest === Number.POSITIVE_INFINITY)
   const found: CheckStep[] = []
   const blocks = new Map<WalFile, number>(needed.map(file => [file, 0]))
   const { walSynced } = manifest
   const proven = walSynced !== null && walSynced.walFile >= oldest ? walSynced : null
-  readWal(disk, needed, null, proven, {
+  const last = readWal(disk, needed, null, proven, {
     group: (_, __, file) => void blocks.set(file, (blocks.get(file) ?? 0) + 1),
-    lost: error => void found.push(damage(error))
+    lost: error => void found.push(damage(error)),
+    mended: error => void found.push(damage(error))
   })
+  const newest = damagedNewest(listing, last)
+  if (newest !== null) found.push(damage(newest))
   for (const [file, count] of blocks) {
     yield { kind: 'file', file: file.path, bytes: file.bytes, blocks: count }
   }

@@ -3,6 +3,7 @@
 // loads only what it uses.
 // Not here: the work behind the doors (daemon/*.ts).
 import type { Config } from '../config/schema.ts'
+import type { BackupReport, RestoreReport } from '../daemon/backup.ts'
 import type { DaemonHooks, RunningDaemon } from '../daemon/compose.ts'
 import type { BytesByCause, WearFacts } from '../daemon/wear-ledger.ts'
 import { resolveDataDir } from './config-file.ts'
@@ -72,6 +73,13 @@ export interface Doors {
   openDirectory(dir: string): Promise<Answerer>
   /** Read-only; reads every byte. */
   checkDirectory(dir: string): AsyncIterable<CheckStep>
+  /** Reads a data directory, beside its daemon or without one, and writes its backup. */
+  backup(dir: string, target: string, verify: boolean): Promise<BackupReport & { readonly body: object }>
+  restore(
+    backup: string,
+    dir: string,
+    onProgress: (bytes: number, of: number) => void
+  ): Promise<RestoreReport>
   /** Read-only: the ledger as it was noted last. */
   readLedger(dir: string): Promise<WearLedger>
 }
@@ -90,6 +98,15 @@ export const doors: Doors = {
   async *checkDirectory(dir) {
     const { checkDirectory } = await import('./check-directory.ts')
     yield* checkDirectory(dir)
+  },
+  async backup(dir, target, verify) {
+    const { backUp, backupBody } = await import('../daemon/backup.ts')
+    const report = await backUp({ from: dir, dir: target, verify })
+    return { ...report, body: backupBody(report) }
+  },
+  async restore(backup, dir, onProgress) {
+    const { restore } = await import('../daemon/backup.ts')
+    return restore(backup, dir, onProgress)
   },
   async readLedger(dir) {
     const { readLedger } = await import('../daemon/directory.ts')

@@ -5,11 +5,13 @@ import { reason, VarveError } from '../base/errors.ts'
 import { versionText } from '../base/version.ts'
 import { readArgs } from './args.ts'
 import type { Command, Io } from './command.ts'
+import { backupCommand } from './commands/backup.ts'
 import { checkCommand } from './commands/check.ts'
 import { configCommand } from './commands/config.ts'
 import { exportCommand } from './commands/export.ts'
 import { importCommand } from './commands/import.ts'
 import { queryCommand } from './commands/query.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { serveCommand } from './commands/serve.ts'
 import { tailCommand } from './commands/tail.ts'
 import { versionCommand } from './commands/version.ts'
@@ -26,6 +28,8 @@ export const COMMANDS: readonly Command[] = [
   importCommand,
   wearCommand,
   checkCommand,
+  backupCommand,
+  restoreCommand,
   configCommand,
   versionCommand
 ]

@@ -28,6 +28,7 @@ import { HttpServer } from '../http/server.ts'
 import type { DeadLetter } from '../ingest/dead-letter.ts'
 import { Leases } from '../kv/lease.ts'
 import { Queues } from '../kv/queue.ts'
+import { backupBody } from './backup.ts'
 import type { Gate } from './gate.ts'
 import type { MessageSink } from './ingest-sink.ts'
 import { RetainedEntries } from './kept-entries.ts'
@@ -159,6 +160,17 @@ function adminSource(parts: Parts, { log, isReady }: HttpNeeds): AdminSource {
       const { series, kv } = parts.storage
       const [report, entries] = await Promise.all([series.flush(), kv.flush('segment')])
       return flushBody(report, entries)
+    },
+    backup: async (dir, verify) => {
+      const { kv, engine } = parts.storage
+      // What a compaction replaces meanwhile stays until the backup has it.
+      const entries = kv.snapshot()
+      try {
+        await engine.wal.synced(engine.wal.pendingGroup)
+        return backupBody(await parts.workers.backup({ dir, verify }))
+      } finally {
+        entries.close()
+      }
     },
     runJob: async name => jobBody(await parts.jobs.runNow(name)),
     deadLetters: limit => parts.deadLetters.newest().slice(0, limit).map(letterBody)

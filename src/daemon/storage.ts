@@ -107,10 +107,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
   if (!readOnly) {
     const files = engineFiles(disk)
-    for (const { id, error } of await kv.attach({ wal: engine.wal, manifest: engine.manifest, files })) {
-      onDamage(error)
-      await engine.quarantine(id, error)
-    }
+    const host = { wal: engine.wal, manifest: engine.manifest, files }
+    for (const { error } of await kv.attach(host)) onDamage(error)
   }
   const close = async () => {
     await engine.close()

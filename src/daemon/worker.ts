@@ -33,6 +33,7 @@ import { mergeSegments } from '../series/merge-job.ts'
 import type { SeriesReader } from '../series/reader.ts'
 import { SegmentCache, type SegmentCacheLimits } from '../series/segment-cache.ts'
 import { type Shape, Shapes } from '../series/shape.ts'
+import { backUp } from './backup.ts'
 import { heapBytes } from './heap.ts'
 
 export interface WorkerSetup {
@@ -55,6 +56,12 @@ export interface RollupCall {
   readonly progress: Uint8Array
 }
 
+export interface BackupCall {
+  /** Of this machine, absolute. */
+  readonly dir: string
+  readonly verify: boolean
+}
+
 export interface QueryCall {
   readonly heads: readonly HeadView[]
   readonly request: QueryRequest
@@ -71,8 +78,10 @@ class WorkerState {
   private readonly catalog = new Catalog(unbounded)
   private readonly shapes = new Shapes()
   private segments: readonly LiveSegment[] = []
+  private readonly setup: WorkerSetup
 
   constructor(setup: WorkerSetup) {
+    this.setup = setup
     this.disk = new WearMeter(new NodeDisk(setup.dir), systemClock, setup.fileSystem)
     this.cache = new SegmentCache(this.disk, setup.cache)
   }
@@ -101,6 +110,18 @@ class WorkerState {
       } finally {
         reader.close()
       }
+    },
+    backup: async ({ dir, verify }: BackupCall) => {
+      const { setup } = this
+      const meters: WearMeter[] = []
+      const through = (target: NodeDisk) => {
+        if (!target.sharesMedium(new NodeDisk(setup.dir))) return target
+        meters.push(new WearMeter(target, systemClock, setup.fileSystem))
+        return meters[0]!
+      }
+      const result = await backUp({ from: setup.dir, dir, verify, through })
+      for (const meter of meters) this.disk.add(meter.take())
+      return this.told(result)
     },
     query: async ({ heads, request, limits, progress }: QueryCall, call: Call) => {
       const reader = this.reader(heads, progress)

@@ -21,8 +21,9 @@ import type { SeriesJobs } from '../series/flush-cycle.ts'
 import type { ClassTable } from '../series/flush-job.ts'
 import type { HeadView } from '../series/head.ts'
 import type { SeriesStore } from '../series/store.ts'
+import type { BackupReport } from './backup.ts'
 import type { SegmentPins } from './segment-pins.ts'
-import type { FlushCall, QueryCall, RollupCall, WorkerSetup } from './worker.ts'
+import type { BackupCall, FlushCall, QueryCall, RollupCall, WorkerSetup } from './worker.ts'
 
 declare const __VARVE_WORKER__: string | undefined
 
@@ -128,6 +129,16 @@ export class Workers implements SeriesJobs, QueryRunner {
       const ids = this.ids(spans.reduce((sum, span) => sum + bucketsOf(span).length, 0))
       const call: RollupCall = { heads: this.options.series.views(), spans, ids, progress: this.progress() }
       return await this.counted(ids.ids, lane.call('rollup', call))
+    } finally {
+      release()
+    }
+  }
+
+  /** Backs up the data directory; merges wait meanwhile. @throws as backUp() */
+  async backup(call: BackupCall): Promise<BackupReport> {
+    const release = this.options.pins.pin()
+    try {
+      return await this.counted([], this.current('background').lane.call('backup', call))
     } finally {
       release()
     }

@@ -167,6 +167,30 @@ export class NodeDisk implements Disk {
     return call('remove', path, done => fs.unlink(this.full(path), done))
   }
 
+  /**
+   * Gives a file of this disk a second name in another directory of the machine.
+   * @returns  false where the file system cannot: another medium, no links, too many
+   */
+  async link(path: string, to: NodeDisk, as: string): Promise<boolean> {
+    try {
+      await call('link', path, done => fs.link(this.full(path), to.full(as), done))
+      return true
+    } catch (error) {
+      const code = ((error as VarveError).cause as NodeJS.ErrnoException).code ?? ''
+      if (['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) return false
+      throw error
+    }
+  }
+
+  /** Whether both lie on one file system. @throws {VarveError} as Disk */
+  sharesMedium(other: NodeDisk): boolean {
+    try {
+      return fs.statSync(this.root).dev === fs.statSync(other.root).dev
+    } catch (error) {
+      throw diskError('measure', other.root, error)
+    }
+  }
+
   syncDir(dir: string): Promise<void> {
     return call('sync directory', dir, done => {
       fs.open(this.full(dir), 'r', (error, fd) => {

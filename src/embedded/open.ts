@@ -84,7 +84,6 @@ async function openLocked(disk: NodeDisk, lock: DirLock, choices: OpenChoices): 
     throw damage[0]!
   }
   for (const error of damage) onDamage!(error)
-  for (const { id, error } of damaged) await engine.quarantine(id, error)
   compaction.begin(store)
   return new Database({
     store,

@@ -14,7 +14,6 @@ import type { Disk } from '../disk/disk.ts'
 import { MANIFEST, SEGMENT_DIR, segmentPath, WAL_DIR } from './file-names.ts'
 import { WAL_AHEAD_BYTES, WAL_FILE_BYTES, WAL_FILES_MAX } from './format.ts'
 import { Manifest } from './manifest.ts'
-import { moveAside } from './quarantine.ts'
 import {
   continueWal,
   lostEdit,
@@ -153,7 +152,7 @@ export class Engine {
     return this.writable
   }
 
-  /** What was damaged when it was opened and what quarantine() added, by file and offset. */
+  /** What was damaged when it was opened, by file and offset. */
   get damage(): readonly CorruptionError[] {
     return this.found
   }
@@ -180,13 +179,6 @@ export class Engine {
   /** Removes the file of a segment that a commit removed and nobody reads. @throws as Disk */
   async removeFile(id: number): Promise<void> {
     if (this.disk.exists(segmentPath(id))) await this.disk.remove(segmentPath(id))
-  }
-
-  /** Takes a segment out of use because of `error`; its file is kept aside. @throws as Disk */
-  async quarantine(id: number, error: CorruptionError): Promise<void> {
-    this.found.push(error)
-    await this.manifest.commit({ remove: [id] })
-    if (this.disk.exists(segmentPath(id))) await moveAside(this.disk, segmentPath(id))
   }
 
   /** Writes what is pending and closes; after a failure it only closes. */

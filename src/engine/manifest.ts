@@ -26,7 +26,7 @@ import {
   type WalMark
 } from './manifest-edit.ts'
 import { keepAside } from './quarantine.ts'
-import { RecordFile } from './record-file.ts'
+import { putHeader, putRecord, RecordFile } from './record-file.ts'
 
 export type { ManifestEdit, SegmentInfo, WalMark }
 
@@ -276,15 +276,29 @@ export class Manifest {
   /** Replaces the file by what is live. @throws as Disk; the next commit tries again */
   private async rewrite(): Promise<void> {
     const out = new ByteWriter()
-    putEdit(out, {
+    putEdit(out, this.whole())
+    await this.file!.rewrite([{ kind: EDIT, payload: out.written() }])
+    this.rewrittenBytes = this.file!.bytes
+  }
+
+  /** Appends a file that says what is live, whole, for a backup. */
+  encode(out: ByteWriter): void {
+    const edit = new ByteWriter()
+    putEdit(edit, this.whole())
+    const salt = this.options.anySalt()
+    putHeader(out, MANIFEST_OWNER, salt)
+    putRecord(out, salt, 0, EDIT, edit.written())
+  }
+
+  /** All that is live as one edit. */
+  private whole(): ManifestEdit {
+    return {
       add: [...this.live.values(), ...this.hidden.values()],
       checkpoints: [...this.marks].map(([kind, walFile]) => ({ kind, walFile })),
       notes: [...this.values],
       lastId: this.lastId,
       ...(this.mark === null ? {} : { walSynced: this.mark })
-    })
-    await this.file!.rewrite([{ kind: EDIT, payload: out.written() }])
-    this.rewrittenBytes = this.file!.bytes
+    }
   }
 
   private read(kind: number, payload: Uint8Array): void {

@@ -23,7 +23,7 @@ import { moveAside } from './quarantine.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { WalFiles } from './wal-files.ts'
 import type { WalOwner } from './wal-owner.ts'
-import { type LastGroup, readWal, type WalListing } from './wal-reader.ts'
+import { damagedNewest, type LastGroup, readWal, type WalListing } from './wal-reader.ts'
 import { eachSection, wholePages } from './wal-record.ts'
 import { WalWriter } from './wal-writer.ts'
 
@@ -172,6 +172,10 @@ export function replayWal(
   const damage: CorruptionError[] = []
   const files = listing.used.filter(file => file.sequence >= needed)
   let [groups, groupBytes, grownGroups, grownBytes] = [0, 0, 0, 0]
+  const lost = (error: CorruptionError, sequence: number): void => {
+    damage.push(error)
+    for (const owner of owners) if (sequence >= checkpoints.get(owner.kind)!) owner.lost?.(error)
+  }
   // What no owner needs may be gone for good.
   const proven = walSynced !== null && walSynced.walFile >= needed ? walSynced : null
   const last = readWal(disk, files, needed === 0 ? null : needed, proven, {
@@ -196,11 +200,11 @@ export function replayWal(
         if (file.sequence >= checkpoints.get(kind)!) owner.replay(payload, fresh)
       })
     },
-    lost(error, sequence) {
-      damage.push(error)
-      for (const owner of owners) if (sequence >= checkpoints.get(owner.kind)!) owner.lost?.(error)
-    }
+    lost,
+    mended: error => void damage.push(error)
   })
+  const newest = damagedNewest(listing, last)
+  if (newest !== null) lost(newest, Number.POSITIVE_INFINITY)
   const fileBytes = [...listing.used, ...listing.unused].reduce((sum, file) => sum + file.bytes, 0)
   const since = { groups, groupBytes, grownGroups, grownBytes, fileBytes }
   return { listing, damage, last, checkpoints, needed, since, synced: walSynced }

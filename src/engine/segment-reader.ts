@@ -1,6 +1,11 @@
 // Reads one segment. Every block is verified when it is read; a damaged one is an error that names the file
 // and the offset, and all others stay readable. Needs no engine: worker threads and tools use it alone.
 //
+// Damage of what only says where things are costs nothing: without a header the manifest says the same; without
+// a trailer the footer is found along the chain of blocks; without a footer blocks() finds every block, from which
+// its owner makes anew what the footer said. `damage` names all of it. A file with neither header nor footer is
+// not taken for a segment.
+//
 // Invariants: what block() returns passed its checksum and belongs to the caller; reading never writes.
 // Not here: the bytes (segment-format.ts), what blocks hold (kv, series), which segments live (manifest.ts).
 import { ByteReader } from '../base/bytes.ts'
@@ -33,64 +38,73 @@ export interface FoundBlock {
   readonly error: CorruptionError | null
 }
 
+/** Where the footer lies and what it says. */
+interface Ending {
+  readonly at: number
+  readonly facts: SegmentFacts
+  readonly footer: Uint8Array
+}
+
 export class SegmentReader {
   readonly path: string
-  readonly header: SegmentHeader
-  /** From the footer; see footerError when it is damaged. */
   readonly bytes: number
-  /** Why the footer cannot be read; null when it can. Only open() by itself refuses such a segment. */
-  readonly footerError: CorruptionError | null
+  /** What of header, footer and trailer is damaged. */
+  readonly damage: readonly CorruptionError[]
   private readonly file: DiskFile
-  private readonly start: number
+  /** Where blocks begin; null when the header does not say. */
+  private start: number | null
+  /** Where blocks end, at the latest. */
   private readonly end: number
-  private readonly ownerFooter: Uint8Array | null
-  private readonly knownFacts: SegmentFacts | null
+  private readonly knownHeader: SegmentHeader | CorruptionError
+  private readonly ending: Ending | CorruptionError
 
-  private constructor(path: string, file: DiskFile, openDamaged: boolean) {
+  private constructor(path: string, file: DiskFile) {
     this.path = path
     this.file = file
     this.bytes = file.size()
-    const { header, length } = readHeader(path, file)
-    this.header = header
-    this.start = length
-    const found = this.readFooter()
-    if (found instanceof CorruptionError) {
-      if (!openDamaged) throw found
-      this.footerError = found
-      this.end = this.bytes
-      this.ownerFooter = null
-      this.knownFacts = null
-    } else {
-      this.footerError = null
-      this.end = found.at
-      this.ownerFooter = found.footer
-      this.knownFacts = found.facts
-    }
+    const found = readHeader(path, file)
+    this.start = found instanceof CorruptionError ? null : found.length
+    this.knownHeader = found instanceof CorruptionError ? found : found.header
+    const { place, error } = this.readTrailer()
+    this.end = place?.at ?? this.bytes
+    const ending = place === null ? this.searchFooter(error!) : this.readFooter(place.at, place.length)
+    this.ending = ending
+    if (!(ending instanceof CorruptionError)) this.end = ending.at
+    else if (found instanceof CorruptionError) throw found
+    this.damage = [found, error, ending].filter(
+      (one, i, all): one is CorruptionError => one instanceof CorruptionError && all.indexOf(one) === i
+    )
   }
 
   /**
-   * Opens a segment and verifies its header and footer.
-   * @throws {VarveError} VARVE_NOT_FOUND, VARVE_CORRUPTION, VARVE_FORMAT_NEWER, VARVE_IO
+   * Opens a segment and verifies its header and footer; `damage` says which of them cannot be read.
+   * @throws {VarveError} VARVE_NOT_FOUND, VARVE_CORRUPTION (neither can), VARVE_FORMAT_NEWER, VARVE_IO
    */
   static open(disk: Disk, path: string): SegmentReader {
-    return openFile(disk, path, file => new SegmentReader(path, file, false))
+    const file = disk.openRead(path)
+    try {
+      return new SegmentReader(path, file)
+    } catch (error) {
+      file.close()
+      throw error
+    }
   }
 
-  /** Opens a segment whose footer may be damaged, to read what blocks() finds (check, repair). */
-  static openDamaged(disk: Disk, path: string): SegmentReader {
-    return openFile(disk, path, file => new SegmentReader(path, file, true))
+  /** @throws {CorruptionError} when it is damaged */
+  get header(): SegmentHeader {
+    if (this.knownHeader instanceof CorruptionError) throw this.knownHeader
+    return this.knownHeader
   }
 
-  /** The owner's footer. @throws {CorruptionError} when it is damaged */
-  get footer(): Uint8Array {
-    if (this.ownerFooter === null) throw this.footerError!
-    return this.ownerFooter
+  /** The owner's footer; null when it is damaged. */
+  get footer(): Uint8Array | null {
+    return this.ending instanceof CorruptionError ? null : this.ending.footer
   }
 
-  /** What the manifest knows of it. @throws {CorruptionError} when the footer is damaged */
+  /** What the manifest knows of it. @throws {CorruptionError} when header or footer are damaged */
   get info(): SegmentInfo {
-    if (this.knownFacts === null) throw this.footerError!
-    return { ...this.header, ...this.knownFacts, bytes: this.bytes }
+    if (this.ending instanceof CorruptionError) throw this.ending
+    return { ...this.header, ...this.ending.facts, bytes: this.bytes }
   }
 
   /**
@@ -109,16 +123,16 @@ export class SegmentReader {
 
   /** All blocks in order, damaged stretches among them; reads the whole file. */
   *blocks(): Iterable<FoundBlock> {
+    this.start ??= this.searchBlock(SEGMENT_PREFIX_BYTES)
     let at = this.start
     while (at < this.end) {
       const found = this.tryBlock(at)
       if (found !== null) {
-        if (found.kind === FOOTER_KIND && this.footerError !== null) return
         yield found
         at += found.length
         continue
       }
-      const next = this.searchBlock(at + 1)
+      const next = this.nextBlock(at)
       const error = new CorruptionError(this.path, at, `${next - at} bytes of blocks are damaged`)
       yield { offset: at, length: next - at, kind: 0, payload: null, error }
       at = next
@@ -136,7 +150,7 @@ export class SegmentReader {
   }
 
   private readBlock(offset: number, length: number): { kind: number; payload: Uint8Array } {
-    if (offset < this.start || length < BLOCK_HEADER_BYTES || offset + length > this.bytes)
+    if (offset < SEGMENT_PREFIX_BYTES || length < BLOCK_HEADER_BYTES || offset + length > this.bytes)
       throw this.damaged(offset)
     const bytes = new Uint8Array(length)
     if (this.file.read(bytes, offset) < length) throw this.damaged(offset)
@@ -161,8 +175,18 @@ export class SegmentReader {
     }
   }
 
+  /** Where the next valid block begins behind a damaged one: where that one says, if it is not its length that is damaged. */
+  private nextBlock(at: number): number {
+    if (at + BLOCK_HEADER_BYTES <= this.end) {
+      const stated = at + this.lengthAt(at)
+      if (stated === this.end || (stated < this.end && this.tryBlock(stated) !== null)) return stated
+    }
+    return this.searchBlock(at + 1)
+  }
+
   /** The next offset from `at` on where a valid block begins, or the end. */
   private searchBlock(at: number): number {
+    if (at >= this.end) return this.end
     const bytes = new Uint8Array(this.end - at)
     this.file.read(bytes, at)
     const view = new DataView(bytes.buffer)
@@ -172,23 +196,35 @@ export class SegmentReader {
     return this.end
   }
 
-  private readFooter(): { at: number; footer: Uint8Array; facts: SegmentFacts } | CorruptionError {
+  private readTrailer(): { place: { at: number; length: number } | null; error: CorruptionError | null } {
     const trailerAt = Math.max(0, this.bytes - TRAILER_BYTES)
     const trailer = new Uint8Array(this.bytes - trailerAt)
     this.file.read(trailer, trailerAt)
     const place = getTrailer(trailer, this.bytes)
-    if (place === null) return new CorruptionError(this.path, trailerAt, 'the trailer is damaged')
+    const error = place === null ? new CorruptionError(this.path, trailerAt, 'the trailer is damaged') : null
+    return { place, error }
+  }
+
+  /** Finds the footer without the trailer: it is the block of its kind that the trailer follows. */
+  private searchFooter(trailer: CorruptionError): Ending | CorruptionError {
+    for (const { kind, offset, length } of this.blocks()) {
+      if (kind === FOOTER_KIND && offset + length + TRAILER_BYTES === this.bytes)
+        return this.readFooter(offset, length)
+    }
+    return trailer
+  }
+
+  private readFooter(at: number, length: number): Ending | CorruptionError {
     try {
-      const { kind, payload } = this.readBlock(place.at, place.length)
-      if (kind !== FOOTER_KIND) return new CorruptionError(this.path, place.at, 'the footer is no footer')
+      const { kind, payload } = this.readBlock(at, length)
+      if (kind !== FOOTER_KIND) return new CorruptionError(this.path, at, 'the footer is no footer')
       const from = new ByteReader(payload)
       const facts = getFacts(from)
-      return { at: place.at, facts, footer: payload.subarray(from.at) }
+      return { at, facts, footer: payload.subarray(from.at) }
     } catch (error) {
-      if (error instanceof CorruptionError)
-        return new CorruptionError(this.path, place.at, 'the footer is damaged')
+      if (error instanceof CorruptionError) return new CorruptionError(this.path, at, 'the footer is damaged')
       if (error instanceof VarveError && error.code === 'VARVE_TRUNCATED') {
-        return new CorruptionError(this.path, place.at, 'the footer makes no sense')
+        return new CorruptionError(this.path, at, 'the footer makes no sense')
       }
       throw error
     }
@@ -209,24 +245,21 @@ function looksLikeBlocks(bytes: Uint8Array, view: DataView, at: number): boolean
   return next <= bytes.length
 }
 
-function openFile(disk: Disk, path: string, make: (file: DiskFile) => SegmentReader): SegmentReader {
-  const file = disk.openRead(path)
+/** @throws {FormatError} */
+function readHeader(
+  path: string,
+  file: DiskFile
+): { header: SegmentHeader; length: number } | CorruptionError {
   try {
-    return make(file)
+    for (const most of [HEADER_READ_BYTES, SEGMENT_PREFIX_BYTES + 0x10000]) {
+      const bytes = new Uint8Array(Math.min(most, file.size()))
+      file.read(bytes, 0)
+      const found = getSegmentHeader(path, bytes)
+      if (found !== null) return found
+    }
+    return new CorruptionError(path, 0, 'the header is cut short')
   } catch (error) {
-    file.close()
+    if (error instanceof CorruptionError) return error
     throw error
   }
-}
-
-function readHeader(path: string, file: DiskFile): { header: SegmentHeader; length: number } {
-  let bytes = new Uint8Array(Math.min(HEADER_READ_BYTES, file.size()))
-  file.read(bytes, 0)
-  const found = getSegmentHeader(path, bytes)
-  if (found !== null) return found
-  bytes = new Uint8Array(Math.min(SEGMENT_PREFIX_BYTES + 0x10000, file.size()))
-  file.read(bytes, 0)
-  const again = getSegmentHeader(path, bytes)
-  if (again === null) throw new CorruptionError(path, 0, 'the header is cut short')
-  return again
 }

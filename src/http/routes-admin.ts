@@ -27,6 +27,11 @@ export interface AdminSource {
   deadLetters(limit: number): readonly unknown[]
   /** Writes everything in memory to segments; resolves with what was written, as plain data. */
   flush(): Promise<unknown>
+  /**
+   * Makes or brings up to date the backup in a directory of this machine; resolves with what was done, as plain
+   * data. @throws VARVE_BACKUP and others
+   */
+  backup(dir: string, verify: boolean): Promise<unknown>
   /** Runs a scheduled job now, or joins the run under way; resolves with its status. @throws VARVE_JOB */
   runJob(name: string): Promise<unknown>
 }
@@ -57,6 +62,12 @@ export function adminRoutes(source: AdminSource): Route[] {
       ),
       methods: ['POST']
     },
+    {
+      ...get('/v1/backup', ['admin'], async ({ query }) =>
+        jsonReply(200, await source.backup(directoryOf(query), query.get('verify') === '1'))
+      ),
+      methods: ['POST']
+    },
     get('/v1/status', ['read'], () => jsonReply(200, source.status())),
     get('/v1/wear', ['read'], () => jsonReply(200, source.wear())),
     get('/v1/dead-letter', ['read'], exchange =>
@@ -74,6 +85,14 @@ function readyReply(why: string | null) {
   return why === null
     ? jsonReply(200, { status: 'ready' })
     : jsonReply(503, { status: 'starting', message: why }, { 'retry-after': '1' })
+}
+
+/** The target of a backup: the daemon's working directory is nothing that a client knows. */
+function directoryOf(query: URLSearchParams): string {
+  const dir = query.get('dir') ?? ''
+  if (!dir.startsWith('/') || dir.includes('\0'))
+    throw new HttpError('VARVE_PARAMETER', 'Cannot read parameter dir: it is an absolute path', 'dir')
+  return dir
 }
 
 function limitOf(exchange: Exchange): number {

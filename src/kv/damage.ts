@@ -3,17 +3,21 @@
 import { CorruptionError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
 
-/** Keys [low, high) that a damaged block may hold, none of them with a version above versionMax. */
+/** Keys of [low, high) that a damaged block may hold, none of them with a version above versionMax. */
 export interface Hole {
   readonly error: CorruptionError
   readonly low: string
   readonly high: string
   readonly versionMax: number
+  /** What the filter of its segment says; false is certain. */
+  mayHold(stored: string): boolean
 }
 
 /** Whether one of the holes may hold a later write of an entry's key. */
 export function isHidden({ stored, version }: Entry, holes: readonly Hole[]): boolean {
-  return holes.some(({ low, high, versionMax }) => stored >= low && stored < high && version <= versionMax)
+  return holes.some(
+    hole => stored >= hole.low && stored < hole.high && version <= hole.versionMax && hole.mayHold(stored)
+  )
 }
 
 /** Whether a key may be there: one in a damaged block may, and so can be deleted although it cannot be read. */

@@ -21,7 +21,9 @@ export function weigh(segments: readonly WeighedSegment[], nowUs: number): Segme
     for (const [older, keys] of facts.shadows) shadowed.set(older, (shadowed.get(older) ?? 0) + keys)
   }
   return segments.map(({ id, order, bytes, facts }) => {
-    const overwritten = (bytes * Math.min(shadowed.get(id) ?? 0, facts.entries)) / facts.entries
+    // A segment of which nothing can be read has none.
+    const entries = Math.max(1, facts.entries)
+    const overwritten = (bytes * Math.min(shadowed.get(id) ?? 0, facts.entries)) / entries
     const deadBytes = Math.min(bytes, Math.floor(overwritten + expired(facts, nowUs)))
     const tombstoneBytes = Math.min(bytes, facts.tombstones * (facts.keyMin.length + TOMBSTONE_BYTES))
     return { id, order, bytes, deadBytes, tombstoneBytes }

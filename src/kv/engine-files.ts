@@ -29,6 +29,8 @@ export function engineFiles(disk: Disk, cause: Cause = 'kv'): SegmentFiles {
       return {
         file: reader.path,
         footer: reader.footer,
+        damage: reader.damage,
+        blocks: () => reader.blocks(),
         block: (offset, length) => reader.block(offset, length),
         close: () => reader.close()
       }

@@ -2,7 +2,9 @@
 // says which segments live, and files of segments. The engine's own classes fit them; tests and workers
 // may pass less. Semantics that the store relies on are stated here, at each member.
 // Not here: the engine (src/engine), how a segment's content looks (segment.ts).
+import type { CorruptionError } from '../base/errors.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
+import type { FoundBlock } from '../engine/segment-reader.ts'
 
 /** The kind of the store's content in the WAL, and the family of its segments. */
 export const KV_KIND = 2
@@ -68,7 +70,12 @@ export interface SegmentOut {
 /** A finished segment, open for reading. */
 export interface SegmentIn {
   readonly file: string
-  readonly footer: Uint8Array
+  /** Null when it is damaged. */
+  readonly footer: Uint8Array | null
+  /** What of the container is damaged that it was opened without. */
+  readonly damage: readonly CorruptionError[]
+  /** All blocks in order, damaged stretches among them; reads the whole file. */
+  blocks(): Iterable<FoundBlock>
   /** The verified payload of a block. @throws {CorruptionError} */
   block(offset: number, length: number): Uint8Array
   close(): void

@@ -34,6 +34,7 @@ import type { Memtables } from './memtables.ts'
 import type { KvLimits } from './options.ts'
 import { KvSegment } from './segment.ts'
 import { giveWay, writeSegment } from './segment-job.ts'
+import { lostFile } from './segment-rebuild.ts'
 import type { LiveSegment, Tables } from './tables.ts'
 
 const VERSIONS_NOTE = 'kv.versions'
@@ -132,7 +133,11 @@ export function openSegment(
   return { info, segment: new KvSegment(info.id, store.files.open(info.id), store.cache) }
 }
 
-/** Opens every segment that lives; gives those that cannot be used. */
+/**
+ * Opens every segment that lives. One of which nothing can be read stays, as one that may hold any key: an older
+ * value is not shown in the place of what it held.
+ * @returns  what of them is damaged
+ */
 export function openSegments(
   host: { readonly files: SegmentFiles; readonly manifest: KvManifest },
   cache: BlockCache,
@@ -141,12 +146,15 @@ export function openSegments(
   const damaged: { id: number; error: CorruptionError }[] = []
   for (const info of host.manifest.segments.values()) {
     if (info.family !== KV_KIND) continue
+    let live: LiveSegment
     try {
-      tables.change([openSegment({ files: host.files, cache }, info)], [])
+      live = openSegment({ files: host.files, cache }, info)
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error
-      damaged.push({ id: info.id, error })
+      live = { info, segment: new KvSegment(info.id, lostFile(error), cache) }
     }
+    for (const error of live.segment.damage) damaged.push({ id: info.id, error })
+    tables.change([live], [])
   }
   return damaged
 }

@@ -12,18 +12,20 @@
 //
 // A shadow says how many keys of this segment an older segment may hold too: what is dead in the older
 // one, estimated without reading it, for the compaction plan.
-// Invariants: keys ascend through the whole segment; no key twice; the filter holds every key.
-// Not here: writing them (segment-writer.ts), which segments live (tables.ts).
+// Invariants: keys ascend through the whole segment; no key twice; the filter holds every key; a key that a damaged
+// block may hold is never said to be absent.
+// Not here: writing them (segment-writer.ts), a damaged footer (segment-rebuild.ts), which segments live (tables.ts).
 import { ByteReader } from '../base/bytes.ts'
 import { CorruptionError, VarveError } from '../base/errors.ts'
 import { BlockReader } from '../engine/block.ts'
-import { bloomMayHold, checkBloom } from '../engine/bloom.ts'
+import { bloomHash, bloomMayHold, checkBloom } from '../engine/bloom.ts'
 import type { SortedCursor } from '../engine/merge-iterator.ts'
 import type { BlockCache } from './block-cache.ts'
 import type { Hole } from './damage.ts'
 import { decodeEntry, type Entry } from './entry.ts'
 import type { SegmentIn } from './host.ts'
 import { byteString } from './key.ts'
+import { rebuildLayout } from './segment-rebuild.ts'
 
 export const FOOTER_VERSION = 1
 /** What a segment's footer says of it as a whole. */
@@ -43,58 +45,58 @@ export interface SegmentFacts {
   readonly shadows: ReadonlyMap<number, number>
 }
 
+/** What finds entries: facts, the first key and place of each block, the filter. */
+export interface Layout {
+  readonly facts: SegmentFacts
+  readonly firsts: readonly string[]
+  readonly offsets: ArrayLike<number>
+  readonly lengths: ArrayLike<number>
+  /** Null: any key of its range may be in it. */
+  readonly bloom: Uint8Array | null
+  /** No entry of a damaged block has a greater version. */
+  readonly lostVersionMax: number
+}
+
 /** A finished segment. Its blocks are read when asked for; its index and filter stay in memory. */
 export class KvSegment {
   readonly id: number
-  readonly facts: SegmentFacts
+  /** What of its file is damaged that it was opened without. */
+  readonly damage: readonly CorruptionError[]
   private readonly file: SegmentIn
   private readonly cache: BlockCache
-  private readonly firsts: string[] = []
-  private readonly offsets: Float64Array
-  private readonly lengths: Uint32Array
-  private readonly bloom: Uint8Array
+  private readonly layout: Layout
 
-  /** @throws {CorruptionError} where the footer is not one of ours */
+  /** Where the footer is damaged all blocks are read. @throws {CorruptionError} where it is not one of ours */
   constructor(id: number, file: SegmentIn, cache: BlockCache) {
     this.id = id
     this.file = file
     this.cache = cache
-    const from = new ByteReader(file.footer)
-    try {
-      if (from.u8() !== FOOTER_VERSION) throw new VarveError('VARVE_TRUNCATED', 'its version is not known')
-      this.facts = readFacts(from)
-      const blocks = from.varint()
-      if (blocks > from.left) throw new VarveError('VARVE_TRUNCATED', `no room for ${blocks} blocks`)
-      this.offsets = new Float64Array(blocks)
-      this.lengths = new Uint32Array(blocks)
-      for (let i = 0; i < blocks; i++) {
-        const first = readKey(from)
-        if (i > 0 && first <= this.firsts[i - 1]!)
-          throw new VarveError('VARVE_TRUNCATED', 'keys do not ascend')
-        this.firsts.push(first)
-        this.offsets[i] = from.varint()
-        this.lengths[i] = from.varint()
-      }
-      this.bloom = new Uint8Array(checkBloom(from.raw(from.varint())))
-    } catch (error) {
-      throw damaged(file.file, 0, error)
-    }
+    const { footer } = file
+    const damage = [...file.damage]
+    this.layout = footer === null ? rebuildLayout(file, damage) : readLayout(file.file, footer)
+    this.damage = damage
+  }
+
+  get facts(): SegmentFacts {
+    return this.layout.facts
   }
 
   /** Bytes of memory it holds while open, about. */
   get memoryBytes(): number {
-    let bytes = this.bloom.length
-    for (const first of this.firsts) bytes += first.length + 44
+    let bytes = this.layout.bloom?.length ?? 0
+    for (const first of this.layout.firsts) bytes += first.length + 44
     return bytes
   }
 
   get blocks(): number {
-    return this.firsts.length
+    return this.layout.firsts.length
   }
 
   /** Whether the key may be in it; false is certain. @param hash  bloomHash of the key */
   mayHold(stored: string, hash: number): boolean {
-    return stored >= this.facts.keyMin && stored <= this.facts.keyMax && bloomMayHold(this.bloom, hash)
+    const { facts, bloom } = this.layout
+    if (stored < facts.keyMin || stored > facts.keyMax) return false
+    return bloom === null || bloomMayHold(bloom, hash)
   }
 
   /** The entry of a key, tombstones included. @throws {CorruptionError} */
@@ -106,7 +108,7 @@ export class KvSegment {
       const found = new BlockReader(bytes).get(stored)
       return found && decodeEntry(stored, found)
     } catch (error) {
-      throw damaged(this.file.file, this.offsets[block]!, error)
+      throw damaged(this.file.file, this.layout.offsets[block]!, error)
     }
   }
 
@@ -125,17 +127,18 @@ export class KvSegment {
 
   /** What is not known when a block cannot be read. */
   hole(block: number, error: CorruptionError): Hole {
-    const high = this.firsts[block + 1] ?? `${this.facts.keyMax}\0`
-    return { error, low: this.firsts[block]!, high, versionMax: this.facts.versionMax }
+    const high = this.layout.firsts[block + 1] ?? `${this.facts.keyMax}\0`
+    const mayHold = (stored: string) => this.mayHold(stored, bloomHash(stored))
+    return { error, low: this.layout.firsts[block]!, high, versionMax: this.layout.lostVersionMax, mayHold }
   }
 
   /** The block that would hold the key, or -1. */
   blockOf(stored: string): number {
     let low = 0
-    let high = this.firsts.length
+    let high = this.layout.firsts.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (stored < this.firsts[middle]!) high = middle
+      if (stored < this.layout.firsts[middle]!) high = middle
       else low = middle + 1
     }
     return low - 1
@@ -149,17 +152,20 @@ export class KvSegment {
   private pairsOf(bytes: Uint8Array, block: number): { keys: string[]; values: Uint8Array[] } {
     try {
       const pairs = new BlockReader(bytes).pairs()
-      if (pairs.keys[0] !== this.firsts[block])
+      if (pairs.keys[0] !== this.layout.firsts[block])
         throw new VarveError('VARVE_BLOCK', "its first key is not the index's")
       return pairs
     } catch (error) {
-      throw damaged(this.file.file, this.offsets[block]!, error)
+      throw damaged(this.file.file, this.layout.offsets[block]!, error)
     }
   }
 
   /** Reads a block from the medium and decodes all of it. @returns its entries @throws {CorruptionError} */
   checkBlock(block: number): number {
-    const { keys, values } = this.pairsOf(this.file.block(this.offsets[block]!, this.lengths[block]!), block)
+    const { keys, values } = this.pairsOf(
+      this.file.block(this.layout.offsets[block]!, this.layout.lengths[block]!),
+      block
+    )
     for (const [i, key] of keys.entries()) this.decode(key, values[i]!, block)
     return keys.length
   }
@@ -169,7 +175,7 @@ export class KvSegment {
     try {
       return decodeEntry(stored, bytes)
     } catch (error) {
-      throw damaged(this.file.file, this.offsets[block]!, error)
+      throw damaged(this.file.file, this.layout.offsets[block]!, error)
     }
   }
 
@@ -181,7 +187,7 @@ export class KvSegment {
   private read(block: number): Uint8Array {
     const kept = this.cache.get(this.id, block)
     if (kept !== undefined) return kept
-    const bytes = this.file.block(this.offsets[block]!, this.lengths[block]!)
+    const bytes = this.file.block(this.layout.offsets[block]!, this.layout.lengths[block]!)
     this.cache.put(this.id, block, bytes)
     return bytes
   }
@@ -264,6 +270,31 @@ class SegmentCursor implements SortedCursor<Entry> {
       this.load()
     }
     this.key = this.keys[this.at]!
+  }
+}
+
+/** @throws {CorruptionError} where the footer is not one of ours */
+function readLayout(file: string, footer: Uint8Array): Layout {
+  const from = new ByteReader(footer)
+  try {
+    if (from.u8() !== FOOTER_VERSION) throw new VarveError('VARVE_TRUNCATED', 'its version is not known')
+    const facts = readFacts(from)
+    const blocks = from.varint()
+    if (blocks > from.left) throw new VarveError('VARVE_TRUNCATED', `no room for ${blocks} blocks`)
+    const firsts: string[] = []
+    const offsets = new Float64Array(blocks)
+    const lengths = new Uint32Array(blocks)
+    for (let i = 0; i < blocks; i++) {
+      const first = readKey(from)
+      if (i > 0 && first <= firsts[i - 1]!) throw new VarveError('VARVE_TRUNCATED', 'keys do not ascend')
+      firsts.push(first)
+      offsets[i] = from.varint()
+      lengths[i] = from.varint()
+    }
+    const bloom = new Uint8Array(checkBloom(from.raw(from.varint())))
+    return { facts, firsts, offsets, lengths, bloom, lostVersionMax: facts.versionMax }
+  } catch (error) {
+    throw damaged(file, 0, error)
   }
 }
 

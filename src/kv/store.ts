@@ -95,8 +95,8 @@ export class KvStore {
   /**
    * Joins the store to the opened engine, after the WAL was replayed. Reads and writes work from then on.
    * @param readOnly  nothing is written, not even the mark of this start
-   * @returns segments that cannot be used: report and quarantine them. Keys that they held show an older value or
-   *   none; everything else is whole.
+   * @returns what of its segments is damaged: tell it. A key that was in a damaged block is an error when it is
+   *   asked for, and missing in a scan; everything else is whole.
    */
   async attach(host: KvHost, readOnly = false): Promise<{ id: number; error: CorruptionError }[]> {
     assert(this.host === null, 'a store is attached once')

@@ -2,7 +2,8 @@
 // reads are here, the store's own included; newest wins, then tombstones and expired entries vanish.
 //
 // A scan goes on behind a damaged block. What older segments hold of its keys is not shown then, since the block
-// may have held a later value or a tombstone: an entry is missing, and told, but never an old one in its place.
+// may have held a later value or a tombstone: an entry is missing, and told, but never an old one in its place. Who
+// asks for a single such key gets the error.
 // Invariants: a view never changes; what it pins is let go by close(), and reads after that are refused.
 // Not here: writes (store.ts).
 import { type CorruptionError, VarveError } from '../base/errors.ts'
@@ -108,7 +109,7 @@ export class Snapshot {
     const holes: Hole[] = []
     for (const merged = this.merged(low, high, reverse, holes); merged.key !== null; merged.next()) {
       const entry = merged.value()
-      if (!entry.visible(this.nowUs) || (holes.length > 0 && isHidden(entry, holes))) continue
+      if (!entry.visible(this.nowUs) || (holes.length > 0 && this.isLost(entry, holes))) continue
       yield entry
       this.check()
       if (--left <= 0) return
@@ -138,19 +139,26 @@ export class Snapshot {
 
   private merged(low: string, high: string, reverse: boolean, holes: Hole[]): SortedCursor<Entry> {
     const { onDamage } = this
-    const onHole =
-      onDamage &&
-      ((hole: Hole) => {
-        holes.push(hole)
-        onDamage(hole.error)
-      })
     const cursors: SortedCursor<Entry>[] = this.memtables.map(memtable => memtable.cursor(low, high, reverse))
+    let newerFrom = Number.POSITIVE_INFINITY
     for (const { segment } of this.tables.segments) {
-      if (segment.facts.keyMax >= low && segment.facts.keyMin < high) {
-        cursors.push(segment.cursor(low, high, reverse, onHole))
-      }
+      const { keyMin, keyMax, versionMin, entries } = segment.facts
+      const below = newerFrom
+      const onHole =
+        onDamage &&
+        ((hole: Hole) => {
+          holes.push({ ...hole, versionMax: Math.min(hole.versionMax, below - 1) })
+          onDamage(hole.error)
+        })
+      if (keyMax >= low && keyMin < high) cursors.push(segment.cursor(low, high, reverse, onHole))
+      if (entries > 0) newerFrom = Math.min(newerFrom, versionMin)
     }
     return new MergeIterator(cursors, reverse)
+  }
+
+  /** Whether a later write of an entry's key may be in a damaged block. */
+  private isLost(entry: Entry, holes: readonly Hole[]): boolean {
+    return isHidden(entry, holes) && !this.memtables.some(memtable => memtable.get(entry.stored) === entry)
   }
 
   private check(): void {

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { SeriesSource } from '../series/source.ts'
 import type { Answer } from './answer.ts'
+import { damageMember, withDamage } from './damage-note.ts'
 import { encodeCbor } from './encode-cbor.ts'
 import { encodeCsv } from './encode-csv.ts'
 import { encodeJson, encodeJsonLines } from './encode-json.ts'
@@ -52,7 +53,9 @@ export function* answer(
 ): Generator<Uint8Array, void, void> {
   const limits = isPromql(request) ? narrowed(context.limits, request) : context.limits
   const budget = new Budget(limits, context.clock, () => context.isCancelled())
-  const pieces = piecesOf(source, request, budget)
+  const member = damageMember(request)
+  const own = piecesOf(source, request, budget)
+  const pieces = member === null ? own : withDamage(own, member, () => source.damage ?? [])
   for (const piece of pieces) {
     if (piece.length === 0) continue
     budget.sent(piece.length)

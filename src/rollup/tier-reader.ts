@@ -76,6 +76,10 @@ class TierReader implements TierSource {
     return this.reader.blocksRead
   }
 
+  get damage(): readonly CorruptionError[] {
+    return this.reader.damage
+  }
+
   get damagesMet(): number {
     return this.reader.damagesMet
   }

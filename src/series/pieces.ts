@@ -2,8 +2,8 @@
 // what does not goes on as it lies in its piece. Late samples make neighbouring chunks overlap by a few rows, so
 // only those few are merged, and a whole chunk may still be told by its head.
 //
-// Invariants: at equal times the piece of the higher rank wins; what is given ascends in time and does not
-// overlap. Not here: which pieces there are (reader.ts), the merge of two runs (run-edit.ts).
+// Invariants: at equal times the piece of the higher rank wins, and a damaged piece hides what is older in its
+// stretch, of which it may have held newer rows; what is given ascends in time and does not overlap. Not here: which pieces there are (reader.ts), the merge of two runs (run-edit.ts).
 import type { Run } from './run.ts'
 import { clip, lowerBound, merge } from './run-edit.ts'
 import type { Summary } from './source.ts'
@@ -14,7 +14,7 @@ export interface Piece {
   readonly lastUs: number
   /** Higher wins. */
   readonly rank: number
-  /** Null when it is damaged, or has no row. */
+  /** Null when it is damaged. */
   read(): Run | null
   /** The times alone; null as read(). */
   times(): Float64Array | null
@@ -43,19 +43,24 @@ export function runsOfCluster(cluster: readonly Piece[]): Run[] {
     return run === null ? [] : [run]
   }
   const runs: { run: Run; rank: number; firstUs: number; lastUs: number }[] = []
+  const damaged: Piece[] = []
   for (const piece of cluster) {
     const run = piece.read()
-    if (run === null || run.rows === 0) continue
-    runs.push({ run, rank: piece.rank, firstUs: run.times[0]!, lastUs: run.times[run.rows - 1]! })
+    if (run === null) damaged.push(piece)
+    else if (run.rows > 0) {
+      runs.push({ run, rank: piece.rank, firstUs: run.times[0]!, lastUs: run.times[run.rows - 1]! })
+    }
   }
   // Between two neighbouring bounds the same pieces have rows.
   const bounds = new Set<number>()
-  for (const { firstUs, lastUs } of runs) bounds.add(firstUs).add(lastUs + 1)
+  for (const { firstUs, lastUs } of [...runs, ...damaged]) bounds.add(firstUs).add(lastUs + 1)
   const cuts = Float64Array.from(bounds).sort()
   const made: Run[] = []
   for (let i = 0; i + 1 < cuts.length; i++) {
     const [fromUs, toUs] = [cuts[i]!, cuts[i + 1]! - 1]
-    const meeting = runs.filter(one => one.firstUs <= toUs && one.lastUs >= fromUs)
+    const isMet = (one: { firstUs: number; lastUs: number }) => one.firstUs <= toUs && one.lastUs >= fromUs
+    const rankMin = damaged.reduce((max, one) => (isMet(one) ? Math.max(max, one.rank) : max), 0)
+    const meeting = runs.filter(one => one.rank >= rankMin && isMet(one))
     const run = mergeAll(meeting.sort((a, b) => a.rank - b.rank).map(one => clip(one.run, fromUs, toUs)))
     if (run !== null) made.push(run)
   }

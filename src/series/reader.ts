@@ -3,7 +3,8 @@
 // data, a head behind a segment): what overlaps is merged, what does not is handed on as it is.
 //
 // Invariants: at equal times the later write wins: segments by `order`, then the head being flushed, then
-// the head; a damaged chunk costs its own samples only and is reported, everything else is read.
+// the head; a damaged chunk is reported and costs its own samples, and those that earlier writes left of its group
+// between its first and its last time: it may have held later values of them. Everything else is read.
 // Not here: which segments are live (engine/manifest), evaluation (query).
 import { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from './boots.ts'
@@ -17,7 +18,7 @@ import type { Run } from './run.ts'
 import { clip } from './run-edit.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import type { SegmentCache } from './segment-cache.ts'
-import type { ChunkPlace } from './segment-index.ts'
+import type { ChunkPlace, SegmentIndex } from './segment-index.ts'
 import type { SeriesSegment } from './segment-open.ts'
 import { selectSeries } from './select.ts'
 import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
@@ -35,6 +36,8 @@ export interface Snapshot {
   readonly goneUs?: ReadonlyMap<string, number>
 }
 
+const NONE: readonly CorruptionError[] = []
+
 /** One consistent view of all series. Make one per query. */
 export class SeriesReader implements SeriesSource {
   /** Chunks of which something was read. */
@@ -50,6 +53,7 @@ export class SeriesReader implements SeriesSource {
   /** Segments whose index cannot be read, and damaged places that were told. */
   private readonly unreadable = new Set<number>()
   private readonly told = new Set<string>()
+  private readonly found: CorruptionError[] = []
 
   constructor(snapshot: Snapshot, cache: SegmentCache, onCorruption: (error: CorruptionError) => void) {
     this.snapshot = snapshot
@@ -60,6 +64,10 @@ export class SeriesReader implements SeriesSource {
 
   get tiers(): readonly TierSource[] {
     return this.snapshot.tiers ?? []
+  }
+
+  get damage(): readonly CorruptionError[] {
+    return [...this.found, ...this.tiers.flatMap(tier => tier.damage ?? [])]
   }
 
   /** A group's class is that of the segments it is in; in none, it may be any. */
@@ -159,6 +167,25 @@ export class SeriesReader implements SeriesSource {
 
   last(group: number, fields: readonly number[] | null, toUs: number): Last[] {
     const newest = new Newest(new Set(fields ?? this.group(group).fields.keys()))
+    return this.offerAll(group, toUs, newest) ? newest.values() : this.lastOfRuns(group, fields, toUs)
+  }
+
+  close(): void {
+    this.cache.release()
+  }
+
+  /** The same as last(), past damage: by what runs() shows. */
+  private lastOfRuns(group: number, fields: readonly number[] | null, toUs: number): Last[] {
+    const newest = new Newest(new Set(fields ?? this.group(group).fields.keys()))
+    for (const run of this.runs(group, fields, TIME_MIN_US, toUs, 'desc')) {
+      if (newest.isSettled(run.times[run.rows - 1]!)) break
+      newest.offerRun(run, 0)
+    }
+    return newest.values()
+  }
+
+  /** Offers what may be newest; false when something of it is damaged. */
+  private offerAll(group: number, toUs: number, newest: Newest): boolean {
     let rank = this.segments.length + this.snapshot.heads.length
     for (const head of this.snapshot.heads.toReversed()) {
       rank--
@@ -170,27 +197,32 @@ export class SeriesReader implements SeriesSource {
     for (const { info, rank: ownRank } of this.byEnd) {
       if (info.timeMinUs > toUs) continue
       if (newest.isSettled(info.timeMaxUs)) break
-      this.lastOfSegment(info, ownRank, group, toUs, newest)
+      if (!this.lastOfSegment(info, ownRank, group, toUs, newest)) return false
     }
-    return newest.values()
+    return true
   }
 
-  close(): void {
-    this.cache.release()
-  }
-
-  private lastOfSegment(info: LiveSegment, rank: number, group: number, toUs: number, newest: Newest): void {
+  private lastOfSegment(
+    info: LiveSegment,
+    rank: number,
+    group: number,
+    toUs: number,
+    newest: Newest
+  ): boolean {
     for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
-      if (newest.isSettled(Math.min(place.lastUs, toUs))) return
-      this.guard(info, segment => {
+      if (newest.isSettled(Math.min(place.lastUs, toUs))) return true
+      const isSound = this.guard(info, segment => {
         this.blocksRead++
         if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
         else {
           const run = clip(segment.run(place, [...newest.wanted]), TIME_MIN_US, toUs)
           if (run !== null) newest.offerRun(run, rank)
         }
+        return true
       })
+      if (isSound === null) return false
     }
+    return true
   }
 
   /** The places of a group in a segment; none when its index is damaged. */
@@ -199,13 +231,16 @@ export class SeriesReader implements SeriesSource {
       this.damagesMet++
       return []
     }
+    let index: SegmentIndex
     try {
-      return this.cache.index(info).chunks(group, fromUs, toUs)
+      index = this.cache.index(info)
     } catch (error) {
       this.damaged(error)
       this.unreadable.add(info.id)
       return []
     }
+    for (const error of this.cache.damage.get(info.id) ?? NONE) this.damaged(error)
+    return index.chunks(group, fromUs, toUs)
   }
 
   private pieces(group: number, fields: readonly number[] | null, fromUs: number, toUs: number): Piece[] {
@@ -267,6 +302,7 @@ export class SeriesReader implements SeriesSource {
     const place = `${error.file} ${error.offset}`
     if (this.told.has(place)) return
     this.told.add(place)
+    this.found.push(error)
     this.onCorruption(error)
   }
 }

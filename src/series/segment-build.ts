@@ -2,7 +2,8 @@
 // with everything needed to read it on a machine that has nothing else.
 //
 //   blocks  := chunks* names index            in this order in the file
-//   chunks  := kind 1 | chunk*                whole chunks (chunk.ts) of consecutive groups, about 16 KiB
+//   chunks  := kind 1 | chunk* | directory    whole chunks (chunk.ts) of consecutive groups, about 16 KiB;
+//                                             block-directory.ts says whose they are, should the index be damaged
 //   names   := kind 2 | zstd(definitions)     catalog.ts: the groups of this segment with all their fields
 //   index   := kind 3 | zstd(index)           segment-index.ts
 //   footer  := u8 version 1 | varint groups | varint chunks
@@ -16,6 +17,7 @@ import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import type { SegmentWriter } from '../engine/segment-writer.ts'
+import { BlockDirectory } from './block-directory.ts'
 import { defineField, defineGroup } from './catalog.ts'
 import { encodeChunk } from './chunk.ts'
 import type { Labels } from './label.ts'
@@ -46,6 +48,7 @@ type PlaceUnderWay = { -readonly [K in keyof ChunkPlace]: ChunkPlace[K] }
 export class SeriesSegmentWriter {
   private readonly file: SegmentWriter
   private readonly block = new ByteWriter(BLOCK_BYTES * 2)
+  private readonly directory = new BlockDirectory()
   private readonly names = new ByteWriter()
   private readonly index = new ByteWriter()
   private readonly builder = new IndexBuilder(this.index)
@@ -73,7 +76,7 @@ export class SeriesSegmentWriter {
       for (let i = 0; i < pieces; i++) {
         const end = Math.floor((run.rows * (i + 1)) / pieces)
         const part = slice(run, Math.floor((run.rows * i) / pieces), end)
-        if (part !== null) places.push(this.chunk(part))
+        if (part !== null) places.push(this.chunk(name.id, part))
         if (this.block.length >= BLOCK_BYTES) this.closeBlock()
       }
     }
@@ -112,9 +115,10 @@ export class SeriesSegmentWriter {
     return this.file.finish(footer.written(), { order, level, timeMinUs, timeMaxUs, samples, boot })
   }
 
-  private chunk(run: Run): PlaceUnderWay {
+  private chunk(group: number, run: Run): PlaceUnderWay {
     const at = this.block.length
     encodeChunk(run, this.block)
+    this.directory.add(group, this.block.length - at)
     const firstUs = run.times[0]!
     const lastUs = run.times[run.rows - 1]!
     this.chunks++
@@ -134,6 +138,7 @@ export class SeriesSegmentWriter {
 
   private closeBlock(): void {
     if (this.block.length === 0) return
+    this.directory.end(this.block)
     const { offset, length } = this.file.block(BLOCK_CHUNKS, this.block.written())
     this.block.reset()
     for (const { places } of this.pending) {

@@ -8,6 +8,7 @@
 // two calls of open(); indexes go between queries only (release()), since a query that walks groups asks
 // for each of them again and again. Not here: keeping a dropped file until nobody reads it (the daemon's
 // segment pins).
+import type { CorruptionError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
 import { segmentPath } from '../engine/file-names.ts'
 import type { LiveSegment } from './boots.ts'
@@ -26,6 +27,8 @@ export class SegmentCache {
   /** Both in order of last use, the oldest first. */
   private readonly segments = new Map<number, SeriesSegment>()
   private readonly indexes = new Map<number, { index: SegmentIndex; shiftUs: number }>()
+  /** What of a segment is damaged that its index was found without, by id. */
+  readonly damage = new Map<number, readonly CorruptionError[]>()
   /** Indexes used by the running query. */
   private readonly touched = new Set<number>()
   /** Files opened and indexes decoded so far. */
@@ -60,7 +63,9 @@ export class SegmentCache {
     const { id, shiftUs = 0 } = info
     let known = this.indexes.get(id)
     if (known?.shiftUs !== shiftUs) {
-      known = { index: this.open(info).readIndex(), shiftUs }
+      const segment = this.open(info)
+      known = { index: segment.readIndex(info), shiftUs }
+      if (segment.damage.length > 0) this.damage.set(id, segment.damage)
       this.counts.decoded++
       this.indexes.set(id, known)
     }
@@ -92,6 +97,7 @@ export class SegmentCache {
       this.segments.delete(id)
     }
     for (const id of this.indexes.keys()) if (!live.has(id)) this.indexes.delete(id)
+    for (const id of this.damage.keys()) if (!live.has(id)) this.damage.delete(id)
   }
 
   close(): void {

@@ -57,6 +57,29 @@ export class IndexBuilder {
   }
 }
 
+/** A damaged block whose chunks no index names: any of groups [low, high], at any time of the segment. */
+export interface IndexHole {
+  readonly low: number
+  readonly high: number
+  readonly place: ChunkPlace
+}
+
+/** How many groups and chunks an index has, where no footer says. @throws {VarveError} VARVE_TRUNCATED */
+export function countIndex(from: ByteReader): { groups: number; chunks: number } {
+  let groups = 0
+  let chunks = 0
+  for (; from.left > 0; groups++) {
+    from.varint()
+    const own = from.varint()
+    for (let i = 0; i < own; i++) {
+      if (from.varint() !== 0) from.varint()
+      for (let part = 0; part < 5; part++) from.varint()
+    }
+    chunks += own
+  }
+  return { groups, chunks }
+}
+
 /** A decoded index, in typed arrays: 44 bytes a chunk. */
 export class SegmentIndex {
   readonly groups: Uint32Array
@@ -64,6 +87,8 @@ export class SegmentIndex {
   private readonly starts: Uint32Array
   private readonly places: Float64Array
   private readonly parts: Uint32Array
+  /** Blocks of which it is not known what they hold; only where the index was made anew. */
+  holes: readonly IndexHole[] = []
 
   /**
    * @param shiftUs  added to all times (boots.ts)
@@ -115,6 +140,9 @@ export class SegmentIndex {
   /** The chunks of a group that touch [fromUs, toUs], ascending in time. */
   chunks(group: number, fromUs: number, toUs: number): ChunkPlace[] {
     const found: ChunkPlace[] = []
+    for (const { low, high, place } of this.holes) {
+      if (group >= low && group <= high && place.lastUs >= fromUs && place.firstUs <= toUs) found.push(place)
+    }
     const g = this.find(group)
     if (g < 0) return found
     for (let i = this.starts[g]!; i < this.starts[g + 1]!; i++) {

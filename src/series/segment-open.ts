@@ -1,6 +1,8 @@
 // Reads a series segment: footer at open, index and blocks as they are asked for. The grammar
 // is in segment-build.ts. Used by queries, merging, rollups and `varve check`; never on the main thread.
 //
+// A damaged footer or index is made anew from the blocks (segment-rebuild.ts); `damage` names it.
+//
 // Invariants: every byte handed out was checked by the container; what cannot be decoded although its
 // checksum holds is a CorruptionError too, with file and offset; a segment of a boot whose clock was corrected
 // afterwards shows corrected times everywhere (boots.ts).
@@ -11,60 +13,85 @@ import { ByteReader } from '../base/bytes.ts'
 import { CorruptionError, FormatError, reason, VarveError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
 import { SegmentReader } from '../engine/segment-reader.ts'
+import type { BlockPlace } from '../engine/segment-writer.ts'
 import { readDefinitions } from './catalog.ts'
 import { ChunkView } from './chunk-view.ts'
 import type { Column, Run } from './run.ts'
-import { KIND } from './sample.ts'
+import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import { type GroupName, SERIES_SEGMENT_VERSION } from './segment-build.ts'
-import { type ChunkPlace, SegmentIndex } from './segment-index.ts'
+import { type ChunkPlace, countIndex, SegmentIndex } from './segment-index.ts'
+import { findParts, rebuildIndex } from './segment-rebuild.ts'
 
 /** Bound on what a names or index block may inflate to, in bytes. */
 const inflatedBytesMax = 1 << 29
 
-interface BlockPlace {
-  readonly offset: number
-  readonly length: number
-}
+const ALL_TIME = { timeMinUs: TIME_MIN_US, timeMaxUs: TIME_MAX_US }
 
 /** One open series segment. */
 export class SeriesSegment {
   readonly path: string
-  readonly groups: number
-  readonly chunks: number
+  /** What is damaged of what finds the chunks; grows as more of it is read. */
+  readonly damage: CorruptionError[]
   /** Added to the times that are stored, us. */
   readonly shiftUs: number
   private readonly file: SegmentReader
-  private readonly indexAt: BlockPlace
-  private readonly namesAt: BlockPlace
+  /** Groups and chunks as the footer says; null when it is damaged. */
+  private readonly counts: { readonly groups: number; readonly chunks: number } | null
+  /** Null where there is none to be found. */
+  private readonly indexAt: BlockPlace | null
+  private readonly namesAt: BlockPlace | null
   /** The block read last: chunks of neighbouring groups share it. */
   private block: Uint8Array = new Uint8Array(0)
   private blockAt = -1
 
-  /** @throws {CorruptionError} when header, footer or trailer are damaged; {FormatError} when newer */
+  /** @throws {CorruptionError} when neither header nor footer can be read; {FormatError} when newer */
   constructor(disk: Disk, path: string, shiftUs = 0) {
     this.path = path
     this.shiftUs = shiftUs
     this.file = SegmentReader.open(disk, path)
-    const from = new ByteReader(this.file.footer)
+    this.damage = [...this.file.damage]
+    const { footer } = this.file
+    if (footer === null) {
+      this.counts = null
+      const { names, index } = findParts(this.file)
+      this.namesAt = names
+      this.indexAt = index
+      return
+    }
+    const from = new ByteReader(footer)
     const version = from.u8()
     if (version > SERIES_SEGMENT_VERSION) throw new FormatError(path, version, SERIES_SEGMENT_VERSION)
-    this.groups = from.varint()
-    this.chunks = from.varint()
+    this.counts = { groups: from.varint(), chunks: from.varint() }
     this.indexAt = { offset: from.varint(), length: from.varint() }
     this.namesAt = { offset: from.varint(), length: from.varint() }
   }
 
-  /** Where the chunks of all groups lie, read and checked; keep it, it does not need the file any more. */
-  readIndex(): SegmentIndex {
-    const bytes = this.inflate(this.indexAt)
-    const { groups, chunks, shiftUs } = this
-    return this.decode(this.indexAt, () => new SegmentIndex(new ByteReader(bytes), groups, chunks, shiftUs))
+  /**
+   * Where the chunks of all groups lie, read and checked; keep it, it does not need the file any more.
+   * @param span  the times of the segment, as the manifest knows them
+   */
+  readIndex(span = ALL_TIME): SegmentIndex {
+    const place = this.indexAt
+    if (place === null) return this.rebuilt(span)
+    try {
+      const bytes = this.inflate(place)
+      return this.decode(place, () => {
+        const { groups, chunks } = this.counts ?? countIndex(new ByteReader(bytes))
+        return new SegmentIndex(new ByteReader(bytes), groups, chunks, this.shiftUs)
+      })
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+      this.damage.push(error)
+      return this.rebuilt(span)
+    }
   }
 
   /** The groups of this segment by name: what makes it readable alone. */
   names(): GroupName[] {
-    const bytes = this.inflate(this.namesAt)
-    return this.decode(this.namesAt, () => {
+    const place = this.namesAt
+    if (place === null) throw this.damage[0] ?? new CorruptionError(this.path, 0, 'there are no names')
+    const bytes = this.inflate(place)
+    return this.decode(place, () => {
       const names: (GroupName & { fields: string[] })[] = []
       readDefinitions(new ByteReader(bytes), {
         group: (id, name, labels) => names.push({ id, name, labels, fields: [] }),
@@ -108,6 +135,13 @@ export class SeriesSegment {
 
   close(): void {
     this.file.close()
+  }
+
+  private rebuilt(span: typeof ALL_TIME): SegmentIndex {
+    const place = this.indexAt ?? { offset: this.file.bytes, length: 0 }
+    return this.decode(place, () =>
+      rebuildIndex(this.file, this.shiftUs, span, error => this.damage.push(error))
+    )
   }
 
   private inflate(place: BlockPlace): Uint8Array {

@@ -3,6 +3,7 @@
 //
 // Invariants: runs of two iterations never share arrays; a column's arrays hold until the next run of the
 // same iteration is asked for; nothing written after the source was opened is seen.
+import type { CorruptionError } from '../base/errors.ts'
 import type { Labels } from './label.ts'
 import type { Matcher } from './matcher.ts'
 import type { Run } from './run.ts'
@@ -98,6 +99,8 @@ export interface TierSource extends BlockCount {
    * @param level  sketches are needed, of this level or a finer one; null: they are not
    */
   exactSpans(group: number, fromUs: number, toUs: number, level?: number | null): TierSpan[]
+  /** As SeriesSource. */
+  readonly damage?: readonly CorruptionError[]
   /** The windows of fields that begin in [fromUs, toUs). Parts that are not needed are 0, false or null. */
   windows(
     group: number,
@@ -166,6 +169,8 @@ export interface SeriesSource extends BlockCount {
   costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
+  /** What could not be read so far; a source that cannot be damaged leaves it out. */
+  readonly damage?: readonly CorruptionError[]
   /** Releases what the snapshot pins. */
   close(): void
 }

@@ -38,7 +38,14 @@ export function fakeIo(): { io: Io; said(): string } {
     nowMs: () => Date.UTC(2026, 0, 2, 12),
     onSignal: () => () => {},
     abort: closed,
-    doors: { startDaemon: closed, openDirectory: closed, checkDirectory: closed, readLedger: closed }
+    doors: {
+      startDaemon: closed,
+      openDirectory: closed,
+      checkDirectory: closed,
+      readLedger: closed,
+      backup: closed,
+      restore: closed
+    }
   }
   return { io, said: () => err }
 }
@@ -81,6 +88,8 @@ export async function runWith(
       openDirectory: closed,
       checkDirectory: closed,
       readLedger: closed,
+      backup: closed,
+      restore: closed,
       ...more.doors
     }
   }

@@ -155,17 +155,6 @@ t.test('Engine.open() keeps segments when the manifest is gone', async t => {
   await t.rejects(engineOn(new CrashDisk(new Random(1)), true), { code: 'VARVE_NOT_FOUND' })
 })
 
-t.test('Engine.quarantine() takes a segment out of use and keeps its file', async t => {
-  const disk = new CrashDisk(new Random(1))
-  const engine = await engineOn(disk)
-  await addSegment(disk, engine.manifest)
-  const { CorruptionError } = await import('../../src/base/errors.ts')
-  await engine.quarantine(1, new CorruptionError(segmentPath(1), 50, 'the block is damaged'))
-  t.equal(engine.manifest.segments.size, 0)
-  t.equal(engine.stats.damaged, 1)
-  t.same(disk.list('quarantine'), ['segments-0000000001.seg'])
-})
-
 t.test('getEdit() gives back what putEdit() took, and takes any bytes without harm', async t => {
   for (const seed of seeds(300)) {
     const random = new Random(seed)

@@ -125,7 +125,7 @@ t.test('Engine.open() names damage in the newest group, which a clean end or any
     for (let i = 0; i < 3; i++) await engine.wal.synced(texts.put(engine, `text ${i}`))
     if (closes) await engine.close()
     else await engine.manifest.commit({ notes: [['any', new Uint8Array(1)]] })
-    disk.flip(walPath(1), 2 * 4096 + 36, 0x10)
+    disk.flip(walPath(1), 2 * 4096 + 36, 0x30)
     const again = await open(disk)
     t.same(again.texts.replayed, ['text 0', 'text 1'])
     t.match(again.engine.damage, [{ file: walPath(1), offset: 8192, why: /groups 3 to 3/ }])

@@ -224,7 +224,7 @@ t.test('Engine.open() names damage in synced groups and replays the rest', async
   const { engine, texts } = await open(disk)
   for (let i = 0; i < 6; i++) await engine.wal.synced(texts.put(engine, `text ${i}`))
   await engine.close()
-  disk.flip(walPath(1), 2 * 4096 + 36, 0x10)
+  disk.flip(walPath(1), 2 * 4096 + 36, 0x30)
   const again = await open(disk)
   t.same(again.texts.replayed, ['text 0', 'text 1', 'text 3', 'text 4', 'text 5'])
   t.match(again.engine.damage, [{ code: 'VARVE_CORRUPTION', file: walPath(1), offset: 8192 }])
@@ -256,7 +256,7 @@ t.test(
       return disk
     }
     const torn = await build()
-    torn.flip(walPath(1), 2 * 4096, 1)
+    torn.flip(walPath(1), 2 * 4096, 3)
     const first = await open(torn)
     t.match(first.engine.damage, [{ file: walPath(1), offset: 8192, why: /groups 3 to 3/ }])
     t.equal(first.texts.replayed.length, 8)
@@ -313,7 +313,7 @@ t.test('Engine.open() does not take a group that someone sent as a payload for o
   await first.engine.close()
   const bytes = disk.bytesOf(walPath(1))
   t.ok(readGroup('x', bytes, new DataView(bytes.buffer), 8192, null), 'it is a group by itself')
-  disk.flip(walPath(1), 4096 + 2000, 1)
+  disk.flip(walPath(1), 4096 + 2000, 3)
   t.same((await open(disk)).texts.replayed, ['first'])
 })
 

@@ -134,6 +134,7 @@ export class Kit {
       deadLetters: limit => Array.from({ length: Math.min(limit, 3) }, (_, i) => ({ topic: `t${i}` })),
       flush: async () => ({ samples: 1 }),
       runJob: async name => ({ name }),
+      backup: async (dir, verify) => ({ dir, verify }),
       ...options.admin
     }
     const onDatabase = (name: string) => kit.databases.add(name)

@@ -177,6 +177,7 @@ export class CrashDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
+    if (!this.medium.names.has(from) && this.medium.dirs.has(from)) return this.renameDir(from, to)
     const inode = this.inode(from)
     await this.name(to, {
       dir: dirOf(to),
@@ -185,6 +186,18 @@ export class CrashDisk implements Disk {
         [to, inode]
       ]
     })
+  }
+
+  /** A directory with all that is in it, as one change. */
+  private renameDir(from: string, to: string): Promise<void> {
+    const { names, dirs } = this.medium
+    for (const dir of [...dirs]) if (`${dir}/`.startsWith(`${from}/`)) dirs.add(to + dir.slice(from.length))
+    const moved = [...names].filter(([path]) => path.startsWith(`${from}/`))
+    const sets = moved.flatMap(([path, inode]) => [
+      [path, null] as const,
+      [to + path.slice(from.length), inode] as const
+    ])
+    return this.name(to, { dir: dirOf(to), sets })
   }
 
   async remove(path: string): Promise<void> {

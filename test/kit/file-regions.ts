@@ -1,6 +1,7 @@
 // What the bytes of a data directory are for, so that damage can be aimed at each kind of structure and what it
 // leads to be counted by it.
 
+import type { CorruptionError } from '../../src/base/errors.ts'
 import { readWhole } from '../../src/disk/atomic-file.ts'
 import type { Disk } from '../../src/disk/disk.ts'
 import { CATALOG, MANIFEST, segmentPath, WAL_DIR } from '../../src/engine/file-names.ts'
@@ -69,9 +70,8 @@ function walRegions(disk: Disk, manifest: Manifest): Region[] {
       add(file.path, 'padding', offset + bytes, offset + wholePages(bytes))
       ends.set(file.path, offset + wholePages(bytes))
     },
-    lost: error => {
-      throw error
-    }
+    lost: thrown,
+    mended: thrown
   })
   for (const file of used) add(file.path, 'free space', ends.get(file.path) ?? 0, file.bytes)
   for (const { slot, bytes } of unused)
@@ -80,6 +80,10 @@ function walRegions(disk: Disk, manifest: Manifest): Region[] {
     const isNewest = last !== null && region.path === last.path && region.from === last.group.offset
     return isNewest && region.name === 'group' ? { ...region, name: 'newest group' } : region
   })
+}
+
+function thrown(error: CorruptionError): never {
+  throw error
 }
 
 function segmentRegions(disk: Disk, segment: number, kind: FileKind): Region[] {

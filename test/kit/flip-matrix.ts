@@ -1,16 +1,20 @@
 // Bytes that change at rest. A sound store is made and read whole; then one bit of it (or a sector) is changed,
-// the store is opened and read whole again. What is found must be what was written; what is missing must be
-// named, with its file; and damage of one structure must cost nothing else: what can be read without the
-// damaged segment is read, and damage of WAL, MANIFEST or CATALOG costs nothing that is in segments.
+// the store is opened and read whole again. What is found must be what was written last; what is missing must be
+// named, with its file, and be what the damaged structure alone held (flip-holes.ts); damage of WAL, MANIFEST or
+// CATALOG costs nothing that is in segments. An entry that is missing is an error to who asks for it.
 //
-// What cannot be told apart: damage of the newest group of the WAL, and of the last record of MANIFEST and
-// CATALOG, looks like a torn tail. It is counted by itself where something is missing and nothing is named.
+// The one exception: a damaged group of the WAL may have overwritten anything, so values of before may show. With one
+// bit changed it is mended, but for the newest group, of which nothing proves that it was acknowledged: it is named.
+// What cannot be told apart: a changed sector of the newest group, or of the last record of MANIFEST and CATALOG,
+// looks like a torn tail. It is counted by itself where something is missing and nothing is named.
 import { CorruptionError, reason, VarveError } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
 import { WAL_DIR } from '../../src/engine/file-names.ts'
+import type { KvStore } from '../../src/kv/store.ts'
 import { CrashDisk } from './crash-disk.ts'
 import { NAMESPACES } from './entry-life.ts'
 import { FILE_KINDS, type Region, regionsOf } from './file-regions.ts'
+import { type Holes, holesOf, NO_HOLES } from './flip-holes.ts'
 import type { Medium } from './medium.ts'
 import { readEntries } from './sent-entries.ts'
 import { type Found, readAll } from './sent-rows.ts'
@@ -20,6 +24,7 @@ import { Verdict } from './verdict.ts'
 
 export const FLIPS_OF_A_STORE = 1_000
 const SECTOR_BYTES = 512
+const UNREAD: ReadonlySet<string> = new Set(['free space', 'free group', 'padding', 'names'])
 /** A WAL that never fills up: rows that went past a full one are in a segment alone, and not in the WAL too. */
 const WAL = { fileBytes: 32_768, filesMax: 40 }
 
@@ -62,8 +67,9 @@ class Sound {
   readonly view: View
   /** What is in segments. */
   readonly safe: Found
+  /** The keys of all entries as segments hold them, by place. */
+  readonly keys: ReadonlyMap<string, string>
   private readonly life: SeriesLife
-  private readonly views = new Map<number, View>()
 
   constructor(medium: Medium, facts: SeriesFacts, life: SeriesLife, regions: readonly Region[]) {
     this.medium = medium
@@ -72,14 +78,24 @@ class Sound {
     this.regions = regions
     this.view = look(life)
     this.safe = rowsOf(life, { withHeads: false })
+    this.keys = storedKeys(life.store.storage.kv)
   }
 
-  /** What is there without one segment. */
-  without(segment: number): View {
-    const known = this.views.get(segment) ?? look(this.life, segment)
-    this.views.set(segment, known)
-    return known
+  /** What a change of bytes [from, upTo] of a file may cost. */
+  holes({ path, kind }: Region, from: number, upTo: number): Holes {
+    const hit = this.regions.filter(one => one.path === path && one.from <= upTo && from < one.to)
+    if (!kind.endsWith('segment')) return NO_HOLES
+    const { engine, series } = this.life.store.storage
+    const disk = new CrashDisk(new Random(1), Infinity, this.medium.copy())
+    return holesOf(disk, engine.manifest, series.catalog, hit)
   }
+}
+
+function storedKeys(kv: KvStore): Map<string, string> {
+  const keys = new Map<string, string>()
+  for (const ns of NAMESPACES)
+    for (const { keyText, stored } of kv.scan(ns)) keys.set(`${ns}/${keyText}`, stored)
+  return keys
 }
 
 /** Changes bytes of one store, again and again from the sound one. */
@@ -121,13 +137,13 @@ function rowsOf(life: SeriesLife, options: Parameters<SeriesLife['store']['read'
   return life.store.read(reader => readAll(reader, groupCount), options)
 }
 
-function look(life: SeriesLife, without = 0, verdict = new Verdict()): View {
+function look(life: SeriesLife, verdict = new Verdict()): View {
   const tiers: Found = new Map()
   for (const { name } of TIERS) {
-    for (const [place, value] of rowsOf(life, { tier: name, without })) tiers.set(`${name} ${place}`, value)
+    for (const [place, value] of rowsOf(life, { tier: name })) tiers.set(`${name} ${place}`, value)
   }
   const entries = readEntries(life.store.storage.kv, NAMESPACES, verdict)
-  return { rows: rowsOf(life, { without }), tiers, entries }
+  return { rows: rowsOf(life, {}), tiers, entries }
 }
 
 async function oneFlip(sound: Sound, number: number, isSector: boolean): Promise<Flip> {
@@ -135,16 +151,18 @@ async function oneFlip(sound: Sound, number: number, isSector: boolean): Promise
   const disk = new CrashDisk(random, Infinity, sound.medium.copy())
   const region = anyRegion(sound.regions, random)
   const at = region.from + random.below(region.to - region.from)
-  const upTo = change(disk, region, at, random, isSector)
+  const { from, upTo } = change(disk, region, at, random, isSector)
   const verdict = new Verdict()
   const counts = { missing: 0, older: 0 }
   const told: Error[] = []
   try {
     const facts = copyFacts(sound.facts)
     const life = await SeriesLife.open(disk, random, facts, WAL)
-    const found = look(life, 0, verdict)
+    const found = look(life, verdict)
     told.push(...life.store.damage)
-    compare(sound, region, found, counts, verdict)
+    const holes = sound.holes(region, from, upTo)
+    compare(sound, region, holes, found, counts, verdict)
+    if (region.kind === 'entry segment') askMissing(life.store.storage.kv, sound, found, verdict)
     if (random.chance(0.1)) await goOn(life, disk, random, found, verdict)
   } catch (error) {
     verdict.wrong(error instanceof VarveError ? `refused: ${reason(error)}` : String((error as Error).stack))
@@ -152,11 +170,13 @@ async function oneFlip(sound: Sound, number: number, isSector: boolean): Promise
   disk.kill()
   const isNamed = told.some(error => names(error, region, upTo))
   const isHurt = counts.missing + counts.older > 0
-  const isLast = region.name === 'newest group' || region.name === 'last record'
+  const isLast = (isSector && region.name === 'newest group') || region.name === 'last record'
   if (isHurt && !isNamed && !isLast) {
     const messages = told.map(error => error.message).join('; ')
     verdict.lose(`${counts.missing} values, and ${counts.older} are older ones; told is only: ${messages}`)
   }
+  // What nothing reads cannot be told: free space, padding, names that the catalog has too.
+  if (!isNamed && !isLast && !UNREAD.has(region.name)) verdict.wrong(`damage of ${region.name} is not named`)
   const outcome = isNamed ? 'named' : isHurt ? 'like a torn tail' : 'harmless'
   return { number, region, at, ...counts, verdict, outcome: verdict.wrongs.length > 0 ? 'wrong' : outcome }
 }
@@ -170,57 +190,85 @@ function anyRegion(regions: readonly Region[], random: Random): Region {
   return random.pick(ofKind.filter(region => region.name === name))
 }
 
-/** Changes the byte at an offset, or its whole sector; returns the offset of the last byte that was changed. */
-function change(disk: CrashDisk, region: Region, at: number, random: Random, isSector: boolean): number {
+/** Changes the byte at an offset, or its whole sector; returns the first and the last byte that was changed. */
+function change(
+  disk: CrashDisk,
+  region: Region,
+  at: number,
+  random: Random,
+  isSector: boolean
+): { from: number; upTo: number } {
   if (!isSector) {
     disk.flip(region.path, at, 1 << random.below(8))
-    return at
+    return { from: at, upTo: at }
   }
   const start = at - (at % SECTOR_BYTES)
   const bytes = new Uint8Array(Math.min(SECTOR_BYTES, disk.bytesOf(region.path).length - start))
   if (random.chance(0.5)) for (let i = 0; i < bytes.length; i++) bytes[i] = random.u32()
   disk.alter(region.path, start, bytes)
-  return start + bytes.length - 1
+  return { from: start, upTo: start + bytes.length - 1 }
 }
 
 function compare(
   sound: Sound,
   region: Region,
+  holes: Holes,
   found: View,
   counts: { missing: number; older: number },
   verdict: Verdict
 ): void {
   const { sent, entries } = sound.facts
-  const without = region.segment === 0 ? null : sound.without(region.segment)
+  const isWal = region.kind === 'WAL'
+  const isSafe = (place: string, value: string): boolean => sound.safe.get(place) === value
   const parts = [
-    [
-      sound.view.rows,
-      found.rows,
-      without?.rows ?? null,
-      (place: string, value: string) => sent.wasWritten(place, value)
-    ],
-    [sound.view.tiers, found.tiers, without?.tiers ?? null, () => false],
-    [
-      sound.view.entries,
-      found.entries,
-      null,
-      (place: string, value: string) => entries.wasWritten(place, value)
-    ]
-  ] as const
-  for (const [was, is, rest, wasWritten] of parts) {
+    {
+      was: sound.view.rows,
+      is: found.rows,
+      wasWritten: (place: string, value: string) => sent.wasWritten(place, value),
+      // What only memory holds may be lost with the WAL, and without a name with the catalog.
+      mayMiss: (place: string, value: string) =>
+        holes.row(place) || (region.segment === 0 && !isSafe(place, value))
+    },
+    {
+      was: sound.view.tiers,
+      is: found.tiers,
+      wasWritten: () => false,
+      mayMiss: (place: string) => holes.tier(place)
+    },
+    {
+      was: sound.view.entries,
+      is: found.entries,
+      wasWritten: (place: string, value: string) => entries.wasWritten(place, value),
+      mayMiss: (place: string) => holes.entry(sound.keys.get(place)!) || region.segment === 0
+    }
+  ]
+  for (const { was, is, wasWritten, mayMiss } of parts) {
     if (was === sound.view.entries) verdict.entries += was.size
     else verdict.samples += was.size
     for (const [place, value] of is) {
       if (was.get(place) === value) continue
-      if (rest?.get(place) === value || wasWritten(place, value)) counts.older++
+      if (isWal && wasWritten(place, value)) counts.older++
+      else if (wasWritten(place, value)) verdict.wrong(`${place} holds ${value}, an older value`)
       else if (!isStandIn(place, region)) verdict.invent(`${place} holds ${value}`)
     }
     for (const [place, value] of was) {
       if (is.has(place)) continue
       counts.missing++
-      if (rest?.get(place) === value) verdict.lose(`${place}, which is in no damaged segment`)
-      else if (rest === null && was === sound.view.rows && sound.safe.get(place) === value)
-        verdict.lose(`${place}, which is in a segment`)
+      if (!mayMiss(place, value)) verdict.lose(`${place}, which is not in what was damaged (${region.name})`)
+    }
+  }
+}
+
+/** Who asks for an entry that is missing gets the error, not nothing. */
+function askMissing(kv: KvStore, sound: Sound, found: View, verdict: Verdict): void {
+  for (const place of sound.view.entries.keys()) {
+    if (found.entries.has(place)) continue
+    const slash = place.indexOf('/')
+    try {
+      kv.get(place.slice(0, slash), place.slice(slash + 1))
+      verdict.wrong(`${place} is missing, and who asks for it is told that nothing is there`)
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
     }
   }
 }

@@ -45,8 +45,6 @@ export interface ReadOptions {
   readonly tier?: string | null
   /** Reads what is in memory too; else segments alone. */
   readonly withHeads?: boolean
-  /** Leaves the segment of this id out. */
-  readonly without?: number
 }
 
 /** A store with everything that is done to it. */
@@ -157,11 +155,11 @@ export class InlineStore {
 
   /** Calls back with a reader of the raw rows, or of a tier. */
   read<T>(callback: (reader: SeriesReader) => T, options: ReadOptions = {}): T {
-    const { tier = null, withHeads = true, without = 0 } = options
+    const { tier = null, withHeads = true } = options
     const cache = new SegmentCache(this.disk, { filesMax: 64, indexBytesMax: 1e6 })
     const { series, engine } = this.storage
     const isWanted = (info: SegmentInfo) =>
-      info.id !== without && (tier === null ? !isTierClass(info.class) : info.class === tierClass(tier))
+      tier === null ? !isTierClass(info.class) : info.class === tierClass(tier)
     const segments = series.live(engine.manifest.segments.values()).filter(isWanted)
     const views = tier === null && withHeads ? series.views() : []
     const heads = views.map(view => new HeadReader(view, series.shapes.all))

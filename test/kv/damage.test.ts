@@ -1,4 +1,4 @@
-// A block of a segment is damaged: everything else stays readable, the damage is told by file and place, and no
+// Something of a segment is damaged: everything else stays readable, the damage is told by file and place, and no
 // older value of a key comes back in the place of one that cannot be read.
 import t from 'tap'
 import type { CorruptionError } from '../../src/base/errors.ts'
@@ -28,8 +28,9 @@ async function open(
   const store = new KvStore({ clock, onError, limits, ...(onDamage && { onDamage }) })
   const wal = { fileBytes: 1 << 20, filesMax: 4, groupBytesMax: 1 << 20 }
   const engine = await Engine.open({ disk, owners: [store], clock, wal, pace: { delayMaxMs: 0 } })
-  await store.attach({ wal: engine.wal, manifest: engine.manifest, files: engineFiles(disk) })
-  return { store, engine }
+  const host = { wal: engine.wal, manifest: engine.manifest, files: engineFiles(disk) }
+  const damaged = await store.attach(host)
+  return { store, engine, damaged }
 }
 
 /** Every key with an old value in one segment; in a newer one, half of them new, one in ten deleted. */
@@ -119,4 +120,92 @@ t.test('a store opens beside a compaction whose edit is missing, and reads the s
   await again.store.compact()
   whole.delete(keyOf(1))
   t.same(contents(again.store, false), whole)
+})
+
+t.test('a store reads everything of a segment whose header, footer or trailer is damaged', async t => {
+  const { disk, path } = await build()
+  const sound = await open(new CrashDisk(new Random(1), Infinity, disk.medium.copy()))
+  const whole = contents(sound.store, false)
+  const statistics = sound.store.statistics()
+  const reader = SegmentReader.open(disk, path)
+  const footerAt = [...reader.blocks()].reduce((end, { offset, length }) => Math.max(end, offset + length), 0)
+  reader.close()
+  for (const at of [
+    0,
+    5,
+    9,
+    14,
+    20,
+    footerAt,
+    footerAt + 5,
+    footerAt + 60,
+    reader.bytes - 18,
+    reader.bytes - 1
+  ]) {
+    const hurt = new CrashDisk(new Random(1), Infinity, disk.medium.copy())
+    hurt.flip(path, at, 2)
+    const { store, damaged } = await open(hurt)
+    t.equal(damaged.length, 1, `byte ${at} is named`)
+    t.ok(damaged[0]!.error.file === path && damaged[0]!.error.offset <= at)
+    t.same(contents(store, false), whole, `byte ${at}`)
+    t.same(contents(store, true), new Map([...whole].reverse()))
+    for (let i = 0; i < KEYS; i++) {
+      const value = store.get('n', keyOf(i))?.value[0]
+      t.equal(value && String.fromCharCode(value), whole.get(keyOf(i)))
+    }
+    const { entries, tombstones } = store.statistics()
+    t.same({ entries, tombstones }, { entries: statistics.entries, tombstones: statistics.tombstones })
+    store.put('n', 'new', Buffer.from('x'))
+    await store.flush('segment')
+    t.equal(contents(store, false).size, whole.size + 1)
+  }
+})
+
+t.test(
+  'a store shows nothing older where neither a block nor the footer of a segment can be read',
+  async t => {
+    const { disk, path } = await build()
+    const whole = contents(
+      (await open(new CrashDisk(new Random(1), Infinity, disk.medium.copy()))).store,
+      false
+    )
+    const reader = SegmentReader.open(disk, path)
+    const blocks = [...reader.blocks()]
+    reader.close()
+    for (const [nth, block] of blocks.entries()) {
+      const hurt = new CrashDisk(new Random(1), Infinity, disk.medium.copy())
+      hurt.flip(path, block.offset + 20, 1)
+      hurt.flip(path, reader.bytes - 30, 1)
+      const told: CorruptionError[] = []
+      const { store, damaged } = await open(hurt, error => told.push(error))
+      t.equal(damaged.length, 2, 'footer and block are named')
+      const found = contents(store, false)
+      for (const [key, value] of found) t.equal(value, whole.get(key), `block ${nth}: ${key}`)
+      const missing = [...whole.keys()].filter(key => !found.has(key))
+      t.ok(
+        missing.length > 0 && missing.length <= (2 * KEYS) / blocks.length + 8,
+        `${missing.length} are missing`
+      )
+      for (const key of missing) t.throws(() => store.get('n', key), { code: 'VARVE_CORRUPTION', file: path })
+      store.put('n', missing[0]!, Buffer.from('x'))
+      t.equal(contents(store, false).get(missing[0]!), 'x', 'a later write is shown')
+      await store.flush('segment')
+      t.equal(contents(store, false).get(missing[0]!), 'x', 'also from a segment')
+    }
+  }
+)
+
+t.test('a segment of which nothing can be read hides what is older, and nothing that is newer', async t => {
+  const { disk, path } = await build()
+  disk.alter(path, 0, new Uint8Array(disk.bytesOf(path).length))
+  const { store, damaged } = await open(disk, () => {})
+  t.equal(damaged.length, 1)
+  t.same([...contents(store, false)], [])
+  t.throws(() => store.get('n', keyOf(1)), { code: 'VARVE_CORRUPTION', file: path })
+  store.put('n', keyOf(1), Buffer.from('x'))
+  store.delete('n', keyOf(2))
+  t.same([...contents(store, false)], [[keyOf(1), 'x']])
+  t.equal(store.get('n', keyOf(2)), undefined)
+  await store.flush('segment')
+  t.same([...contents(store, false)], [[keyOf(1), 'x']])
 })

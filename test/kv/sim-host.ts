@@ -197,6 +197,8 @@ export class SimFiles implements SegmentFiles {
     return {
       file: `seg/${id}`,
       footer: found.footer,
+      damage: [],
+      blocks: () => [],
       block(offset, length) {
         if (closed) throw new Error(`segment ${id} is read after it was closed`)
         return found.bytes.slice(offset, offset + length)

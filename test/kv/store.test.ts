@@ -374,18 +374,23 @@ t.test('store.close() ends watches', async t => {
   t.pass('the watch ended')
 })
 
-t.test('a segment with a damaged footer is named and left out, the rest is readable', async t => {
-  const first = await opened({ carryBytesMax: 0 })
-  first.store.put('n', 'one', bytes('1'))
-  await first.store.flush('segment')
-  first.store.put('n', 'two', bytes('2'))
-  await first.store.flush('segment')
-  const id = Math.max(...first.medium.segments.keys())
-  first.medium.segments.set(id, { ...first.medium.segments.get(id)!, footer: new Uint8Array(3) })
-  const { text, damaged } = await attachDamaged(first.medium, first.clock)
-  t.same(damaged, [id])
-  t.same([text('one'), text('two')], ['1', undefined])
-})
+t.test(
+  'a segment with a footer that makes no sense is named, and nothing older shows in its place',
+  async t => {
+    const first = await opened({ carryBytesMax: 0 })
+    first.store.put('n', 'one', bytes('1'))
+    await first.store.flush('segment')
+    first.store.put('n', 'two', bytes('2'))
+    await first.store.flush('segment')
+    const id = Math.max(...first.medium.segments.keys())
+    first.medium.segments.set(id, { ...first.medium.segments.get(id)!, footer: new Uint8Array(3) })
+    const { store, text, damaged } = await attachDamaged(first.medium, first.clock)
+    t.same(damaged, [id])
+    for (const key of ['one', 'two']) t.throws(() => text(key), { code: 'VARVE_CORRUPTION' })
+    store.put('n', 'one', bytes('3'))
+    t.equal(text('one'), '3')
+  }
+)
 
 async function attachDamaged(medium: Medium, clock: HandClock) {
   const store = new KvStore({ clock, onError: () => {} })
@@ -401,5 +406,5 @@ async function attachDamaged(medium: Medium, clock: HandClock) {
     const entry = store.get('n', key)
     return entry && Buffer.from(entry.value).toString()
   }
-  return { text, damaged: found }
+  return { store, text, damaged: found }
 }

@@ -4,7 +4,7 @@
 import { codeOf, importsOf, resolveImport, type Source } from './source.ts'
 
 const everything =
-  'base disk engine kv series offload transfer query ingest broker http resp rollup schedule config promql influxql bridge console'
+  'base disk engine backup kv series offload transfer query ingest broker http resp rollup schedule config promql influxql bridge console'
 
 /** Folder → folders that it may import, beside itself. `disk:types` allows `import type` only. */
 export const layers: Readonly<Record<string, string>> = {
@@ -12,6 +12,7 @@ export const layers: Readonly<Record<string, string>> = {
   console: '',
   disk: 'base',
   engine: 'base disk',
+  backup: 'base disk engine',
   kv: 'base engine disk:types',
   series: 'base engine disk:types',
   offload: 'base engine series disk:types',
