@@ -11,10 +11,8 @@ import type { Command, Later } from './command.ts'
 import type { Hub } from './hub.ts'
 import { replyText } from './reply-error.ts'
 
-const SUBSCRIBED = new Set([
-  ...['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe'],
-  ...['ping', 'quit', 'reset']
-])
+const SUBSCRIPTIONS = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe'])
+const SUBSCRIBED = new Set([...SUBSCRIPTIONS, 'ping', 'quit', 'reset'])
 const SHOWN_ARGS_MAX = 20
 const SHOWN_BYTES_MAX = 128
 
@@ -48,7 +46,8 @@ export function execute(hub: Hub, client: Client, args: Args): void {
     call(hub, client, command!, args)
     hub.blocking.serve()
   }
-  if (client.replies === 'on') return
+  // Who silenced replies still learns what it hears.
+  if (client.replies === 'on' || SUBSCRIPTIONS.has(command?.name ?? '')) return
   out.cut(start)
   if (client.replies === 'skip') client.replies = 'on'
 }

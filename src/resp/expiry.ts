@@ -19,10 +19,12 @@ export function momentOf(text: string, unit: ExpiryUnit, nowUs: number, name: st
   let ms = Number(value)
   if (unit === 'EX' || unit === 'EXAT') ms *= 1000
   if (unit === 'EX' || unit === 'PX') ms += Math.floor(nowUs / 1000)
-  if (!Number.isFinite(ms) || Math.abs(ms) > EXPIRES_MS_MAX) {
+  const isRelative = unit === 'EX' || unit === 'PX'
+  if (Math.abs(ms) >= 2 ** 63 || (isRelative && Math.abs(ms) > EXPIRES_MS_MAX)) {
     return fail(`ERR invalid expire time in '${name}' command`)
   }
-  return Math.max(ms * 1000, 1)
+  // What lies beyond is as good as the end of what can be kept.
+  return Math.max(Math.min(ms, EXPIRES_MS_MAX) * 1000, 1)
 }
 
 /** The same for commands that take no time that is not after now or before: zero and below are refused. */

@@ -62,7 +62,16 @@ export class Hub implements ChangeListener {
   readonly graveyard: Graveyard
   readonly sweep: Sweep
   readonly startedMs: number
-  readonly counts = { commands: 0, connections: 0, rejected: 0, errors: 0, expired: 0, hits: 0, misses: 0 }
+  readonly counts = {
+    commands: 0,
+    connections: 0,
+    rejected: 0,
+    errors: 0,
+    expired: 0,
+    hits: 0,
+    misses: 0,
+    changes: 0
+  }
   port = 0
   private readonly databases: (Database | undefined)[] = []
   private clientId = 0
@@ -100,6 +109,7 @@ export class Hub implements ChangeListener {
 
   changed(db: Database, key: string, kind: string, what: string): void {
     if (kind === 'x') this.counts.expired++
+    this.counts.changes++
     this.watches.changed(db.index, key)
     this.blocking.changed(db.index, key)
     this.notifications.changed(db, key, kind, what)

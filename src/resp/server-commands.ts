@@ -37,7 +37,7 @@ function infoSections(hub: Hub): Record<string, () => [string, string | number][
     Persistence: () => [
       ['loading', 0],
       ['aof_enabled', 1],
-      ['rdb_changes_since_last_save', 0]
+      ['rdb_changes_since_last_save', counts.changes]
     ],
     Stats: () => [
       ['total_connections_received', counts.connections],
@@ -194,10 +194,41 @@ function swapNothing(client: Client, args: Args) {
   client.out.int(Math.floor(client.hub.clock.nowUs() / 1_000_000))
 }
 
+/** There are no functions: forgetting them all is done, and a list of them is empty. */
+function functions(client: Client, args: Args) {
+  const what = args.upper(1)
+  if (what === 'FLUSH') client.out.ok()
+  else if (what === 'LIST') client.out.array(0)
+  else fail(`ERR unknown subcommand '${args.text(1)}'. Try FUNCTION HELP.`)
+}
+
+/** MEMORY USAGE: bytes of what a key holds, with its names, about; most of it lies on the medium. */
+function memory(client: Client, args: Args) {
+  const { db, out } = client
+  if (args.upper(1) !== 'USAGE' || args.count < 3)
+    fail(`ERR unknown subcommand '${args.text(1)}'. Try MEMORY HELP.`)
+  const key = args.text(2)
+  const type = db.type(key)
+  if (type === null) return out.nil()
+  let bytes = key.length + ENTRY_BYTES
+  const head = db.head(key)
+  if (type === 'string') bytes += db.string(key)!.value.length
+  else if (head?.type === 'list') {
+    for (const value of db.elements.values(head, 0, head.count - 1)) bytes += value.length + ENTRY_BYTES
+  } else if (head !== undefined) {
+    for (const { member, value } of db.elements.all(head)) bytes += member.length + value.length + ENTRY_BYTES
+  }
+  out.int(bytes)
+}
+
+const ENTRY_BYTES = 32
+
 export const serverCommands = family('server', [
   command('info', -1, '', 'none', 'Tells of the server.', info),
   command('command', -1, '', 'none', 'Tells of the commands.', commandCommand),
   command('config', -2, '', 'none', 'Reads and sets settings.', config, ['admin']),
+  command('function', -2, '', 'none', 'Tells of functions: there are none.', functions, ['admin']),
+  command('memory', -2, 'r', [2, 2, 1], 'Says how large a value is.', memory),
   command('time', 1, 'f', 'none', 'Tells the time.', time),
   command('wait', 3, '', 'none', 'Says how many other copies there are: none.', wait),
   command('lastsave', 1, 'f', 'none', 'Says when all was saved: now.', swapNothing)

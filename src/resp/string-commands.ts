@@ -165,7 +165,7 @@ function getRange(client: Client, args: Args) {
   const value = client.db.string(args.text(1))?.value ?? EMPTY
   if (start < 0 && end < 0 && start > end) return client.out.text(EMPTY)
   if (start < 0) start = Math.max(0, value.length + start)
-  if (end < 0) end = Math.max(0, value.length + end)
+  if (end < 0) end = value.length + end
   end = Math.min(end, value.length - 1)
   client.out.text(start > end ? EMPTY : value.subarray(start, end + 1))
 }
