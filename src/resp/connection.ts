@@ -43,6 +43,7 @@ export class Connection implements Wire {
   private pieces: Piece[] | null = null
   private piecesBytes = 0
   private kept = 0
+  private deferred: ((out: Reply) => void)[] | null = null
   private isPumping = false
   private isClosed = false
   private isProceeding = false
@@ -92,6 +93,10 @@ export class Connection implements Wire {
       while (!client.isBlocked && !client.isLeaving && out.length + this.queued < limits.outputBytesMax) {
         if (!parser.next()) break
         execute(hub, client, parser.args)
+        if (this.deferred !== null) {
+          for (const write of this.deferred) write(out)
+          this.deferred = null
+        }
         const group = space.takeWait()
         if (group > wait) wait = group
       }
@@ -138,6 +143,12 @@ export class Connection implements Wire {
     if (this.isClosed) return
     const { client } = this
     const { hub } = this.host
+    if (client.isInExec) {
+      // Replies of EXEC are one array: what it makes its own client hear comes behind it.
+      this.deferred ??= []
+      this.deferred.push(write)
+      return
+    }
     if (this.isPumping) {
       write(client.out)
       return

@@ -17,6 +17,8 @@ import type { Space } from './space.ts'
 
 /** Told of every change of a key. */
 export interface ChangeListener {
+  /** Keys that were not there before are told as well. */
+  readonly wantsNew: boolean
   /** @param kind  the class of a keyspace notification; @param what  its name */
   changed(db: Database, key: string, kind: string, what: string): void
 }
@@ -61,6 +63,7 @@ export class Database {
 
   /** Sets a string whatever was there. @param expiresUs  0: never */
   setString(key: string, value: Uint8Array, expiresUs = 0): void {
+    if (this.listener.wantsNew && !this.has(key)) this.changed(key, 'n', 'new')
     if (this.mayHaveHeads) this.removeHead(key)
     this.space.put(this.strings, key, value, expiresUs)
   }
@@ -99,6 +102,8 @@ export class Database {
   save(key: string, head: Head): boolean {
     if (head.count > 0) {
       this.mayHaveHeads = true
+      const isNew = this.listener.wantsNew && this.space.get(this.heads, key) === undefined
+      if (isNew) this.changed(key, 'n', 'new')
       this.space.put(this.heads, key, encodeHead(head))
       return true
     }

@@ -107,6 +107,10 @@ export class Hub implements ChangeListener {
     return this.gatekeeper.isNeeded ? null : EVERYTHING
   }
 
+  get wantsNew(): boolean {
+    return this.notifications.tells('n')
+  }
+
   changed(db: Database, key: string, kind: string, what: string): void {
     if (kind === 'x') this.counts.expired++
     this.counts.changes++

@@ -54,7 +54,8 @@ export class Notifications {
     if (!this.tells('x')) this.expiring.clear()
   }
 
-  private tells(kind: string): boolean {
+  /** Whether changes of a class are told. */
+  tells(kind: string): boolean {
     return this.on.has(kind) && (this.on.has('K') || this.on.has('E'))
   }
 

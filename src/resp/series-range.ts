@@ -126,9 +126,10 @@ export function pairsOf(
   const pairs: [number, number][] = []
   for (const [timeUs, first, second] of rows) {
     const value = options.aggregate === 'range' ? Number(first) - Number(second) : first
-    const number = typeof value === 'boolean' ? Number(value) : value
+    // CBOR brings large integers as BigInt.
+    const number = typeof value === 'boolean' || typeof value === 'bigint' ? Number(value) : value
     if (typeof number !== 'number' || number < options.low || number > options.high) continue
-    pairs.push([Math.floor((timeUs as number) / 1000), number])
+    pairs.push([Math.floor(Number(timeUs) / 1000), number])
     if (pairs.length === options.count) break
   }
   return pairs
