@@ -95,7 +95,7 @@ export const resp = {
     what: 'Time after which a silent connection is closed; 0s: never. Subscribers and blocked clients are left alone.',
     why: 'As in Redis: client libraries keep pools of connections that are silent for hours.'
   }),
-  notify: text({
+  notifyKeyspaceEvents: text({
     key: 'resp.notify_keyspace_events',
     default: '',
     max: 16,

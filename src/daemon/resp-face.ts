@@ -133,7 +133,7 @@ export async function openResp(parts: Parts, needs: RespNeeds): Promise<RespServ
     topics: new BrokerTopics(broker, tap),
     series: new StoreSeries(storage.series, gate, workers),
     version,
-    notify: config.resp.notify,
+    notify: config.resp.notifyKeyspaceEvents,
     onError: error => {
       if (error instanceof VarveError) log.warn('resp: upkeep has to wait', { error })
       else log.error('resp: upkeep failed', { error })

@@ -35,8 +35,6 @@ const AHEAD_BYTES_MAX = 1024 * 1024
 
 export class Connection implements Wire {
   readonly client: Client
-  readonly remote: string
-  readonly local: string
   private readonly host: ConnectionHost
   private readonly socket: Socket
   private readonly parser: Parser
@@ -53,14 +51,20 @@ export class Connection implements Wire {
     const { hub } = host
     this.host = host
     this.socket = socket
-    this.remote = `${socket.remoteAddress}:${socket.remotePort}`
-    this.local = `${socket.localAddress}:${socket.localPort}`
     this.parser = new Parser(hub.limits)
     this.client = new Client(hub.nextClientId(), hub, this, hub.out)
     socket.on('data', (chunk: Buffer) => this.took(chunk))
     socket.on('drain', () => this.proceed())
     socket.on('error', () => {})
     socket.on('close', () => this.closed())
+  }
+
+  get remote(): string {
+    return `${this.socket.remoteAddress}:${this.socket.remotePort}`
+  }
+
+  get local(): string {
+    return `${this.socket.localAddress}:${this.socket.localPort}`
   }
 
   get queued(): number {

@@ -37,7 +37,7 @@ export function laterMomentOf(text: string, unit: ExpiryUnit, nowUs: number, nam
 export interface SetOptions {
   expiresUs: number | null
   keepTtl: boolean
-  persists: boolean
+  endsTtl: boolean
   onlyIf: 'absent' | 'present' | null
   gives: boolean
 }
@@ -48,7 +48,7 @@ export interface SetOptions {
  * @throws {ReplyError}
  */
 export function readSetOptions(args: Args, from: number, nowUs: number, name: 'set' | 'getex'): SetOptions {
-  const options: SetOptions = { expiresUs: null, keepTtl: false, persists: false, onlyIf: null, gives: false }
+  const options: SetOptions = { expiresUs: null, keepTtl: false, endsTtl: false, onlyIf: null, gives: false }
   let isTimed = false
   const once = (): void => {
     if (isTimed) fail(SYNTAX)
@@ -67,7 +67,7 @@ export function readSetOptions(args: Args, from: number, nowUs: number, name: 's
       options.keepTtl = true
     } else if (!isSet && word === 'PERSIST') {
       once()
-      options.persists = true
+      options.endsTtl = true
     } else if (isUnit(word) && i + 1 < args.count) {
       once()
       options.expiresUs = laterMomentOf(args.text(++i), word, nowUs, name)

@@ -1,4 +1,4 @@
-// Commands of channels.
+// Commands of channels: publishing, hearing, and who hears what. Not here: the channels themselves (pub-sub.ts).
 import type { Args } from './args.ts'
 import type { Client } from './client.ts'
 import { command, family } from './command.ts'

@@ -141,7 +141,8 @@ export class Reply {
 
   /** What was written since, as bytes of its own; it is undone here. */
   take(from = 0): Buffer {
-    const taken = Buffer.allocUnsafeSlow(this.length - from)
+    // Small ones share a slab: memory of its own for each would cost more than its bytes.
+    const taken = Buffer.allocUnsafe(this.length - from)
     this.bytes.copy(taken, 0, from, this.length)
     this.length = from
     if (from === 0 && this.bytes.length > ROOM_KEPT) this.bytes = Buffer.allocUnsafe(ROOM_KEPT)

@@ -101,7 +101,7 @@ function getEx(client: Client, args: Args) {
   const entry = db.string(key)
   out.textOrNil(entry?.value)
   if (entry === undefined) return
-  if (options.persists) {
+  if (options.endsTtl) {
     if (entry.expiresUs === 0) return
     db.setExpiry(key, 0)
     db.changed(key, 'g', 'persist')
