@@ -6,9 +6,12 @@
 //
 // 50 connections, plain and 16 commands ahead, keys of 16 bytes among 100,000, values of 100 bytes. Rounds of the two
 // take turns; the figure is the median. varve runs with ack.delay_max 0s, which is what `always` means, and a flash.size
-// that leaves the wear budget out of it. CPU is of the server, in microseconds a request.
+// that leaves the wear budget out of it. CPU is of the server, in microseconds a request. First 10,000 connections are
+// opened that say PING and then nothing: what the server's memory grows by is theirs.
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { benchArguments } from './bench-arguments.ts'
 import { judge, median, printHead, printTable, round } from './bench-report.ts'
@@ -20,6 +23,9 @@ const WORKLOADS = [
   { name: 'GET', flags: ['-t', 'get'], ahead: 1, bar: 0.5 },
   { name: 'GET, 16 ahead', flags: ['-t', 'get', '-P', '16'], ahead: 4, bar: 0.5 }
 ] as const
+
+const IDLE_CONNECTIONS = 10_000
+const IDLE_BYTES_MAX = 8192
 
 interface Peer {
   readonly name: 'varve' | 'redis'
@@ -88,12 +94,37 @@ function requestsPerSecond(
   return { perS, cpuUs: ((cpuSeconds(peer.pid) - before) * 1e6) / requests }
 }
 
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+}
+
+/** Bytes of memory a connection that is silent. */
+async function idleBytes(port: number, pid: number): Promise<number> {
+  const before = residentBytes(pid)
+  const sockets: Socket[] = []
+  for (let i = 0; i < IDLE_CONNECTIONS; i++) {
+    const socket = connect(port, '127.0.0.1')
+    sockets.push(socket)
+    await once(socket, 'connect')
+    socket.write('PING\r\n')
+    await once(socket, 'data')
+  }
+  const bytes = residentBytes(pid) - before
+  for (const socket of sockets) socket.destroy()
+  await new Promise(resolve => setTimeout(resolve, 500))
+  return bytes / IDLE_CONNECTIONS
+}
+
 async function main(): Promise<void> {
   const args = benchArguments(['varve'], ['rounds', 'requests'], ['profile'])
   const requests = args.number('requests', 100_000)
   printHead('RESP beside Redis', {
     workload: `redis-benchmark, 50 connections, 100-byte values, ${requests} requests (4 times as many when 16 ahead), medians of ${args.number('rounds', 3)}`,
-    bounds: ["SET at least Redis' with appendfsync always", 'GET at least half of Redis']
+    bounds: [
+      "SET at least Redis' with appendfsync always",
+      'GET at least half of Redis',
+      '8 KiB of memory an idle connection, 10,000 of them'
+    ]
   })
   const dataDir = join(args.dir, 'varve')
   const profile = args.text('profile')
@@ -108,6 +139,7 @@ async function main(): Promise<void> {
   })
   const { port } = JSON.parse(readFileSync(join(dataDir, 'run.json'), 'utf8')).resp
   const peers: Peer[] = [{ name: 'varve', port, pid: varve.pid }, await startRedis(join(args.dir, 'redis'))]
+  const idle = await idleBytes(port, varve.pid)
   const rows: Record<string, string | number>[] = []
   const verdicts: [string, number, number][] = []
   for (const { name, flags, ahead, bar } of WORKLOADS) {
@@ -134,6 +166,7 @@ async function main(): Promise<void> {
   printTable(rows)
   console.log('')
   for (const [name, ratio, bar] of verdicts) judge(`${name}, of Redis'`, ratio, '>=', bar)
+  judge('memory of an idle connection', idle, '<=', IDLE_BYTES_MAX, ' bytes')
   await varve.stop()
 }
 
