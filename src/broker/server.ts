@@ -160,14 +160,22 @@ export class Broker implements DoorHost {
     payload: Uint8Array | string,
     options: { qos?: 0 | 1 | 2; retain?: boolean } = {}
   ): Promise<void> {
+    await this.syncWatch.durable(this.publishNow(topic, payload, options))
+  }
+
+  /** The same at once. @returns the WAL group that holds it; 0: none @throws as publish() */
+  publishNow(
+    topic: string,
+    payload: Uint8Array | string,
+    options: { qos?: 0 | 1 | 2; retain?: boolean } = {}
+  ): number {
     const publication = this.publication(topic, payload, options.qos ?? 0, options.retain ?? false)
     const refusal = this.intake.accept(publication, null)
     if (refusal !== 0) {
       throw new VarveError('VARVE_MQTT_REFUSED', `Cannot publish ${topic}: the store refuses it`)
     }
-    const { group } = this.intake
     this.gate.note(publication.end, publication.qos === 0 ? LAZY : NORMAL)
-    await this.syncWatch.durable(group)
+    return this.intake.group
   }
 
   /** Other users from now on; who is connected keeps the rights it was given. */

@@ -48,6 +48,11 @@ export function httpHost({ http }: Config): string | null {
   return listenHost(http.host, http.allowAnonymous || http.tokens.length > 0)
 }
 
+/** Where RESP listens: an address, or null for every one. */
+export function respHost({ resp, http }: Config): string | null {
+  return listenHost(resp.host, http.tokens.length > 0)
+}
+
 function* checkPace({ ack, wal }: Config): Iterable<Conflict> {
   if (ack.delayMaxQos0 < ack.delayMax) {
     const least = printDuration(ack.delayMax)

@@ -7,6 +7,7 @@
 import type { Entry, Parsed } from './entry.ts'
 import { clock, ingest, log, query, series } from './schema-data.ts'
 import { http, mqtt } from './schema-network.ts'
+import { resp } from './schema-resp.ts'
 import { ack, data, flash, memory, retention, rollup, schedule, wal } from './schema-store.ts'
 
 /** Every section, in the order in which the documentation prints them. */
@@ -14,6 +15,7 @@ export const SECTIONS = {
   data,
   mqtt,
   http,
+  resp,
   ack,
   memory,
   wal,

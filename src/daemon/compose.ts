@@ -24,6 +24,7 @@ import { WearMeter } from '../disk/wear-meter.ts'
 import { Auth } from '../http/auth.ts'
 import type { HttpServer } from '../http/server.ts'
 import { AnswerCache } from '../query/answer-cache.ts'
+import type { RespServer } from '../resp/server.ts'
 import type { Jobs } from '../schedule/jobs.ts'
 import { type ClockSource, machineClockSource } from './clock-source.ts'
 import type { DiskGuard } from './disk-guard.ts'
@@ -36,6 +37,7 @@ import { watchLoop } from './loop-delay.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { HttpCounts, Parts } from './parts.ts'
 import * as policy from './policy.ts'
+import { MessageTap, openResp } from './resp-face.ts'
 import { printRunFile, RUN_FILE } from './run-file.ts'
 import { httpTokens, mqttAuth } from './secrets.ts'
 import { SegmentPins } from './segment-pins.ts'
@@ -188,7 +190,8 @@ class Daemon implements StoreGround {
     this.guard = guard
     this.maintenance = openMaintenance(this, storage, workers, steer)
     const services = topicServices(this, storage, workers)
-    const broker = await openBroker(this, storage, gate, ingest.messages, services)
+    const tap = new MessageTap(ingest.messages)
+    const broker = await openBroker(this, storage, gate, tap, services)
     this.broker = broker
     this.stops.push(() => broker.close())
     const jobs = openJobs(this, this.maintenance, { kv: storage.kv, plan: () => steer.plan }, notes)
@@ -217,9 +220,10 @@ class Daemon implements StoreGround {
       damage: this.damage
     }
     const server = await this.openServer(parts)
+    const resp = await openResp(parts, { config: this.config, log: this.log, auth: this.auth, gate, tap })
     jobs.start()
     guard.start()
-    await this.announce(broker, server)
+    await this.announce(broker, server, resp)
     this.isAlive = true
   }
 
@@ -304,12 +308,13 @@ class Daemon implements StoreGround {
     return new Tail({ series, wal: engine.wal, clock: this.clock, clientsMax })
   }
 
-  private async announce(broker: Broker, server: HttpServer): Promise<void> {
+  private async announce(broker: Broker, server: HttpServer, resp: RespServer | null): Promise<void> {
+    if (resp !== null) this.stops.push(() => resp.close())
     const facts = {
       pid: process.pid,
       version: versionText(),
       startedUs: this.clock.nowUs() - this.upMs() * 1000,
-      ...listening(broker, server)
+      ...listening(broker, server, resp)
     }
     await writeAtomic(this.meter, RUN_FILE, new TextEncoder().encode(printRunFile(facts)), 'other')
     this.stops.push(() => this.meter.remove(RUN_FILE))

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import type { Log } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import { versionText } from '../base/version.ts'
+import type { PublishSink } from '../broker/intake.ts'
 import type { ListenOptions } from '../broker/listeners.ts'
 import { Broker } from '../broker/server.ts'
 import type { TopicService } from '../broker/service.ts'
@@ -28,9 +29,9 @@ import { HttpServer } from '../http/server.ts'
 import type { DeadLetter } from '../ingest/dead-letter.ts'
 import { Leases } from '../kv/lease.ts'
 import { Queues } from '../kv/queue.ts'
+import type { RespServer } from '../resp/server.ts'
 import { backupBody } from './backup.ts'
 import type { Gate } from './gate.ts'
-import type { MessageSink } from './ingest-sink.ts'
 import { RetainedEntries } from './kept-entries.ts'
 import { LAST, LastValues } from './last-values.ts'
 import { addMetrics } from './metrics.ts'
@@ -47,7 +48,7 @@ export async function openBroker(
   { config, clock, log }: Ground,
   { kv }: Storage,
   gate: Gate,
-  messages: MessageSink,
+  messages: PublishSink,
   services: (broker: Broker) => readonly TopicService[]
 ): Promise<Broker> {
   const { mqtt } = config
@@ -84,13 +85,20 @@ function listeners(config: Config): ListenOptions[] {
 /** Where the faces listen, as run.json tells it. */
 export function listening(
   broker: Broker,
-  { host, port }: HttpServer
-): Pick<RunFacts, 'mqtt' | 'ws' | 'tls' | 'http'> {
+  { host, port }: HttpServer,
+  resp: RespServer | null
+): Pick<RunFacts, 'mqtt' | 'ws' | 'tls' | 'http' | 'resp'> {
   const at = (transport: 'tcp' | 'websocket', isTls: boolean) => {
     const found = broker.listeners.find(one => one.transport === transport && one.isTls === isTls)
     return found === undefined ? null : { host: found.host, port: found.port }
   }
-  return { mqtt: at('tcp', false)!, ws: at('websocket', false), tls: at('tcp', true), http: { host, port } }
+  return {
+    mqtt: at('tcp', false)!,
+    ws: at('websocket', false),
+    tls: at('tcp', true),
+    http: { host, port },
+    resp: resp === null ? null : { host: resp.host, port: resp.port }
+  }
 }
 
 /** What HTTP needs beside the parts. */

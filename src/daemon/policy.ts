@@ -5,7 +5,7 @@ import { VarveError } from '../base/errors.ts'
 import { printDuration } from '../base/units.ts'
 import type { BrokerLimits } from '../broker/limits.ts'
 import { filterMatches } from '../broker/topic.ts'
-import { httpHost, mqttHost } from '../config/check.ts'
+import { httpHost, mqttHost, respHost } from '../config/check.ts'
 import type { Config } from '../config/schema.ts'
 import type { PaceOptions } from '../engine/sync-pace.ts'
 import type { IngestLimits } from '../ingest/limits.ts'
@@ -13,6 +13,7 @@ import type { PrecisionRule } from '../ingest/precision.ts'
 import type { RuleOptions } from '../ingest/rule.ts'
 import type { QueryLimits } from '../query/limits.ts'
 import type { PromqlOptions } from '../query/promql/parameters.ts'
+import type { RespLimits } from '../resp/limits.ts'
 import type { Tier } from '../rollup/tier.ts'
 import { tierClass } from '../rollup/tier.ts'
 import type { RetentionClass } from '../series/bucket.ts'
@@ -158,6 +159,20 @@ export function brokerLimitsOf(config: Config): Partial<BrokerLimits> {
   }
 }
 
+export function respLimits({ resp }: Config): RespLimits {
+  return {
+    connectionsMax: resp.connectionsMax,
+    inlineBytesMax: resp.inlineMax,
+    wordBytesMax: resp.valueMax,
+    wordsMax: resp.wordsMax,
+    commandBytesMax: resp.commandMax,
+    inputBytesMax: resp.inputMax,
+    outputBytesMax: resp.outputMax,
+    replyBytesMax: resp.replyMax,
+    idleMs: resp.idleTimeout
+  }
+}
+
 export function queryLimits({ query }: Config): QueryLimits {
   return {
     seriesMax: query.seriesMax,
@@ -194,9 +209,13 @@ export function firstSyncPace(config: Config): Partial<PaceOptions> {
 }
 
 /** Where sockets listen; every address when the configuration says so. */
-export function hosts(config: Config): { mqtt: string; http: string } {
+export function hosts(config: Config): { mqtt: string; http: string; resp: string } {
   const everywhere = hasIpv6() ? '::' : '0.0.0.0'
-  return { mqtt: mqttHost(config) ?? everywhere, http: httpHost(config) ?? everywhere }
+  return {
+    mqtt: mqttHost(config) ?? everywhere,
+    http: httpHost(config) ?? everywhere,
+    resp: respHost(config) ?? everywhere
+  }
 }
 
 /**

@@ -20,6 +20,8 @@ export interface RunFacts {
   readonly ws: Listening | null
   readonly tls: Listening | null
   readonly http: Listening
+  /** Null unless resp.enabled. */
+  readonly resp: Listening | null
 }
 
 export function printRunFile(facts: RunFacts): string {
@@ -52,7 +54,8 @@ export function parseRunFile(text: string): RunFacts {
     mqtt: port('mqtt'),
     ws: parseListening(facts.ws),
     tls: parseListening(facts.tls),
-    http: port('http')
+    http: port('http'),
+    resp: parseListening(facts.resp)
   }
 }
 

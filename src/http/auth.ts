@@ -47,6 +47,24 @@ export class Auth {
     })
   }
 
+  /** Nobody has to show anything. */
+  get isOpen(): boolean {
+    return this.tokens.length === 0
+  }
+
+  /** What a token allows; null when it is not known. @param name  whose it must be; null: anybody's */
+  roles(name: string | null, shown: string): ReadonlySet<Role> | null {
+    const hash = createHash('sha256').update(shown).digest()
+    const held = new Set<Role>()
+    let known = false
+    for (const token of this.tokens) {
+      if (!timingSafeEqual(token.hash, hash) || (name !== null && name !== token.name)) continue
+      known = true
+      for (const role of token.roles) held.add(role)
+    }
+    return known ? held : null
+  }
+
   /**
    * Lets a request pass that holds one of the roles.
    * @throws {HttpError} VARVE_HTTP_UNAUTHORIZED without a known token, VARVE_HTTP_FORBIDDEN without the role
@@ -57,15 +75,9 @@ export class Auth {
     if (shown === null) {
       throw new HttpError('VARVE_HTTP_UNAUTHORIZED', 'Cannot allow request: it shows no token')
     }
-    const hash = createHash('sha256').update(shown.token).digest()
-    const held = new Set<Role>()
-    let known = false
-    for (const token of this.tokens) {
-      if (!timingSafeEqual(token.hash, hash) || (shown.name !== null && shown.name !== token.name)) continue
-      known = true
-      for (const role of token.roles) held.add(role)
-    }
-    if (!known) throw new HttpError('VARVE_HTTP_UNAUTHORIZED', 'Cannot allow request: unknown name or token')
+    const held = this.roles(shown.name, shown.token)
+    if (held === null)
+      throw new HttpError('VARVE_HTTP_UNAUTHORIZED', 'Cannot allow request: unknown name or token')
     if (!held.has('admin') && !wanted.some(role => held.has(role))) {
       throw new HttpError(
         'VARVE_HTTP_FORBIDDEN',

@@ -305,6 +305,15 @@ export class KvStore {
     return { value, group }
   }
 
+  /**
+   * Makes all that run() writes one piece of one WAL group, as in batch(): whole after a crash, or not there.
+   * Reads in between see it. Where run() throws, what was written before stays.
+   * @param run  synchronous
+   */
+  together<T>(run: () => T): T {
+    return this.path.together(run)
+  }
+
   // --- maintenance ---
 
   /**

@@ -29,6 +29,8 @@ export class WritePath {
   version = 0
   group = 0
   private readonly parts: WritePathParts
+  /** What the writes of together() have to be noted as; null outside of it. */
+  private gathered: { bytes: number; urgency: Urgency } | null = null
 
   constructor(parts: WritePathParts) {
     this.parts = parts
@@ -52,10 +54,29 @@ export class WritePath {
 
   /** All of a write or a batch is made. @returns its group */
   done(bytes: number, urgency: Urgency): number {
+    const { gathered } = this
     const wal = this.wal!
     this.group = wal.pendingGroup
+    if (gathered !== null) {
+      gathered.bytes += bytes
+      if (urgency > gathered.urgency) gathered.urgency = urgency
+      return this.group
+    }
     wal.note(bytes, urgency)
     this.parts.onWritten()
     return this.group
+  }
+
+  /** The WAL is told of all that run() writes at once, when it has ended: so it is one piece of one group. */
+  together<T>(run: () => T): T {
+    if (this.gathered !== null) return run()
+    const gathered = { bytes: 0, urgency: 0 as Urgency }
+    this.gathered = gathered
+    try {
+      return run()
+    } finally {
+      this.gathered = null
+      if (gathered.bytes > 0) this.done(gathered.bytes, gathered.urgency)
+    }
   }
 }

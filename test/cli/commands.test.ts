@@ -259,7 +259,16 @@ t.test('query and wear find the daemon through run.json, and say what is wrong w
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const http = { host: null, port }
-  const run = printRunFile({ pid: 1, version: '0', startedUs: 1, mqtt: http, ws: null, tls: null, http })
+  const run = printRunFile({
+    pid: 1,
+    version: '0',
+    startedUs: 1,
+    mqtt: http,
+    ws: null,
+    tls: null,
+    http,
+    resp: null
+  })
   const dir = t.testdir({ 'run.json': run, empty: {} })
   const env = { VARVE_DATA__DIR: dir, VARVE_TOKEN: 'hush' }
   const last = await runWith(['query'], { env })

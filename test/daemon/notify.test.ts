@@ -133,7 +133,8 @@ t.test('run.json comes back as it was written, and nothing else is taken for it'
     mqtt: { host: null, port: 1883 },
     ws: null,
     tls: null,
-    http: { host: '::1', port: 8086 }
+    http: { host: '::1', port: 8086 },
+    resp: { host: '127.0.0.1', port: 6379 }
   }
   t.same(parseRunFile(printRunFile(facts)), facts)
   for (const text of ['', '{', 'null', '[]', '5', '{"pid":1}', printRunFile(facts).replace('8086', '0')]) {

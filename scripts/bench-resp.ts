@@ -1,0 +1,174 @@
+// SET and GET over RESP, by redis-benchmark, beside Redis with `appendfsync always` in the same run: both acknowledge
+// a SET when it is on the medium.
+//
+//   node scripts/bench-resp.ts [--rounds 3] [--requests 100000] [--program source|binary] [--dir DIR]
+//                              [--varve "--flag value"] [--profile DIR]
+//
+// 50 connections, plain and 16 commands ahead, keys of 16 bytes among 100,000, values of 100 bytes. Rounds of the two
+// take turns; the figure is the median. varve runs with ack.delay_max 0s, which is what `always` means, and a flash.size
+// that leaves the wear budget out of it. CPU is of the server, in microseconds a request. First 10,000 connections are
+// opened that say PING and then nothing: what the server's memory grows by is theirs.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { benchArguments } from './bench-arguments.ts'
+import { judge, median, printHead, printTable, round } from './bench-report.ts'
+import { startVarve } from './varve-process.ts'
+
+const WORKLOADS = [
+  { name: 'SET', flags: ['-t', 'set'], ahead: 1, bar: 1 },
+  { name: 'SET, 16 ahead', flags: ['-t', 'set', '-P', '16'], ahead: 4, bar: 1 },
+  { name: 'GET', flags: ['-t', 'get'], ahead: 1, bar: 0.5 },
+  { name: 'GET, 16 ahead', flags: ['-t', 'get', '-P', '16'], ahead: 4, bar: 0.5 }
+] as const
+
+const IDLE_CONNECTIONS = 10_000
+const IDLE_BYTES_MAX = 8192
+
+interface Peer {
+  readonly name: 'varve' | 'redis'
+  readonly port: number
+  readonly pid: number
+}
+
+async function startRedis(dir: string): Promise<Peer> {
+  mkdirSync(dir)
+  const port = 20_000 + (process.pid % 20_000)
+  const flags = [
+    '--port',
+    String(port),
+    '--dir',
+    dir,
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+    '--save',
+    ''
+  ]
+  const child = spawn('redis-server', flags, { stdio: 'ignore' })
+  process.prependListener('exit', () => void child.kill('SIGKILL'))
+  for (let i = 0; i < 100; i++) {
+    if (
+      spawnSync('redis-cli', ['-p', String(port), 'ping'])
+        .stdout?.toString()
+        .trim() === 'PONG'
+    )
+      break
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  return { name: 'redis', port, pid: child.pid! }
+}
+
+/** CPU seconds that a process has used. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+function requestsPerSecond(
+  peer: Peer,
+  flags: readonly string[],
+  requests: number
+): { perS: number; cpuUs: number } {
+  const all = [
+    '-p',
+    String(peer.port),
+    '-c',
+    '50',
+    '-n',
+    String(requests),
+    '-d',
+    '100',
+    '-r',
+    '100000',
+    '--csv',
+    ...flags
+  ]
+  const before = cpuSeconds(peer.pid)
+  const { stdout, stderr } = spawnSync('redis-benchmark', all)
+  const perS = Number(/^"(?:SET|GET)","([\d.]+)"/m.exec(stdout.toString())?.[1])
+  if (!Number.isFinite(perS)) throw new Error(`Cannot read redis-benchmark: ${stdout}${stderr}`)
+  return { perS, cpuUs: ((cpuSeconds(peer.pid) - before) * 1e6) / requests }
+}
+
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+}
+
+/** Bytes of memory a connection that is silent. */
+async function idleBytes(port: number, pid: number): Promise<number> {
+  const before = residentBytes(pid)
+  const sockets: Socket[] = []
+  for (let i = 0; i < IDLE_CONNECTIONS; i++) {
+    const socket = connect(port, '127.0.0.1')
+    sockets.push(socket)
+    await once(socket, 'connect')
+    socket.write('PING\r\n')
+    await once(socket, 'data')
+  }
+  const bytes = residentBytes(pid) - before
+  for (const socket of sockets) socket.destroy()
+  await new Promise(resolve => setTimeout(resolve, 500))
+  return bytes / IDLE_CONNECTIONS
+}
+
+async function main(): Promise<void> {
+  const args = benchArguments(['varve'], ['rounds', 'requests'], ['profile'])
+  const requests = args.number('requests', 100_000)
+  printHead('RESP beside Redis', {
+    workload: `redis-benchmark, 50 connections, 100-byte values, ${requests} requests (4 times as many when 16 ahead), medians of ${args.number('rounds', 3)}`,
+    bounds: [
+      "SET at least Redis' with appendfsync always",
+      'GET at least half of Redis',
+      '8 KiB of memory an idle connection, 10,000 of them'
+    ]
+  })
+  const dataDir = join(args.dir, 'varve')
+  const profile = args.text('profile')
+  const varve = await startVarve({
+    program: args.program,
+    dataDir,
+    flags: [
+      ...['--resp.enabled', 'true', '--resp.port', '0', '--ack.delay_max', '0s', '--flash.size', '1TiB'],
+      ...args.flags
+    ],
+    ...(profile === undefined ? {} : { env: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` } })
+  })
+  const { port } = JSON.parse(readFileSync(join(dataDir, 'run.json'), 'utf8')).resp
+  const peers: Peer[] = [{ name: 'varve', port, pid: varve.pid }, await startRedis(join(args.dir, 'redis'))]
+  const idle = await idleBytes(port, varve.pid)
+  const rows: Record<string, string | number>[] = []
+  const verdicts: [string, number, number][] = []
+  for (const { name, flags, ahead, bar } of WORKLOADS) {
+    const found = new Map(peers.map(peer => [peer.name, { perS: [] as number[], cpuUs: [] as number[] }]))
+    for (let i = 0; i < args.number('rounds', 3); i++) {
+      for (const peer of i % 2 === 0 ? peers : [...peers].reverse()) {
+        const { perS, cpuUs } = requestsPerSecond(peer, flags, requests * ahead)
+        found.get(peer.name)!.perS.push(perS)
+        found.get(peer.name)!.cpuUs.push(cpuUs)
+      }
+    }
+    const [ours, theirs] = [found.get('varve')!, found.get('redis')!]
+    const ratio = median(ours.perS) / median(theirs.perS)
+    rows.push({
+      workload: name,
+      'varve/s': round(median(ours.perS)),
+      'redis/s': round(median(theirs.perS)),
+      ratio: round(ratio),
+      'varve CPU us': round(median(ours.cpuUs)),
+      'redis CPU us': round(median(theirs.cpuUs))
+    })
+    verdicts.push([name, ratio, bar])
+  }
+  printTable(rows)
+  console.log('')
+  for (const [name, ratio, bar] of verdicts) judge(`${name}, of Redis'`, ratio, '>=', bar)
+  judge('memory of an idle connection', idle, '<=', IDLE_BYTES_MAX, ' bytes')
+  await varve.stop()
+}
+
+await main()
+process.exit()

@@ -1,0 +1,189 @@
+// Going through the keys of a database: SCAN, KEYS, RANDOMKEY, DBSIZE, FLUSHDB.
+//
+// A cursor of Redis is a number, a place in the order of keys is a text: SCAN keeps the places that it gave out, and
+// names them by numbers. So a scan goes through keys in order, gives each that is there all the time exactly
+// once, and costs what it gives. Places are kept for the newest CURSORS_MAX scans; an unknown cursor ends the scan,
+// as Redis does with one that it did not give.
+// Not here: elements of one collection (element-scan.ts).
+import type { Args } from './args.ts'
+import type { Client } from './client.ts'
+import { command, family } from './command.ts'
+import type { Database } from './database.ts'
+import { globMatches, globPrefix } from './glob.ts'
+import { decodeHead } from './head.ts'
+import { integerOf, parseInt64 } from './numbers.ts'
+import { fail, SYNTAX } from './reply-error.ts'
+
+const CURSORS_MAX = 1024
+/** Keys that one call looks at, at most, however few match. */
+const LOOKED_AT = 10
+
+export interface Key {
+  readonly key: string
+  readonly type: string
+}
+
+/** The keys of a database: strings in order, then collections in order. @param after  as a cursor keeps it */
+export function* keysIn(
+  db: Database,
+  prefix = '',
+  after: string | null = null
+): Generator<Key, void, undefined> {
+  const isInHeads = after?.startsWith('h') === true
+  const from = after === null ? {} : { from: `${after.slice(1)}\0` }
+  if (!isInHeads) {
+    const start = db.strings.length + 1
+    for (const entry of db.space.scan(db.strings, { prefix, ...from })) {
+      yield { key: entry.stored.slice(start), type: 'string' }
+    }
+  }
+  const start = db.heads.length + 1
+  const nowUs = db.space.clock.nowUs()
+  for (const entry of db.space.scan(db.heads, { prefix, ...(isInHeads ? from : {}) })) {
+    const head = decodeHead(entry.value)
+    const key = entry.stored.slice(start)
+    if (head.expiresUs === 0 || nowUs < head.expiresUs) yield { key, type: head.type }
+    else db.expire(key, head)
+  }
+}
+
+/** Places of scans that were not at their end, by the numbers that clients hold. */
+export class Cursors {
+  private readonly places = new Map<string, string>()
+  private last = 0
+
+  get(number: string): string | undefined {
+    return this.places.get(number)
+  }
+
+  add(place: string): string {
+    const number = String(++this.last)
+    this.places.set(number, place)
+    if (this.places.size > CURSORS_MAX) this.places.delete(this.places.keys().next().value!)
+    return number
+  }
+}
+
+const cursors = new Cursors()
+
+export interface ScanWords {
+  readonly match: string
+  readonly count: number
+  readonly type: string | null
+  readonly hasValues: boolean
+}
+
+/** MATCH, COUNT, and TYPE or NOVALUES. @throws {ReplyError} */
+export function readScanWords(args: Args, from: number, extra: 'TYPE' | 'NOVALUES' | null): ScanWords {
+  let match = '*'
+  let count = 10
+  let type: string | null = null
+  let hasValues = true
+  for (let i = from; i < args.count; i++) {
+    const word = args.upper(i)
+    if (word === 'NOVALUES' && extra === word) hasValues = false
+    else if (i + 1 >= args.count) fail(SYNTAX)
+    else if (word === 'MATCH') match = args.text(++i)
+    else if (word === 'TYPE' && extra === word) type = args.text(++i).toLowerCase()
+    else if (word === 'COUNT') {
+      count = integerOf(args.text(++i))
+      if (count < 1) fail(SYNTAX)
+    } else fail(SYNTAX)
+  }
+  return { match, count, type, hasValues }
+}
+
+/** @throws {ReplyError} when the word cannot be a cursor */
+export function readCursor(text: string): string {
+  if (parseInt64(text) === null && !/^\d{1,20}$/.test(text)) fail('ERR invalid cursor')
+  return text
+}
+
+const TYPES = ['string', 'hash', 'list', 'set', 'zset', 'stream']
+
+function scan(client: Client, args: Args) {
+  const { db, out } = client
+  const number = readCursor(args.text(1))
+  const { match, count, type } = readScanWords(args, 2, 'TYPE')
+  if (type !== null && !TYPES.includes(type)) fail(`ERR unknown type name '${type}'`)
+  const place = number === '0' ? null : cursors.get(number)
+  const found: string[] = []
+  let next = '0'
+  if (place !== undefined) {
+    let looked = 0
+    let last = ''
+    for (const { key, type: is } of keysIn(db, globPrefix(match), place)) {
+      if (looked++ >= Math.max(count, LOOKED_AT)) {
+        next = cursors.add(last)
+        break
+      }
+      last = `${is === 'string' ? 's' : 'h'}${key}`
+      if ((type === null || type === is) && globMatches(match, key)) found.push(key)
+    }
+  }
+  out.array(2)
+  out.text(next)
+  out.texts(found)
+}
+
+function keys(client: Client, args: Args) {
+  const pattern = args.text(1)
+  const found: string[] = []
+  for (const { key } of keysIn(client.db, globPrefix(pattern))) if (globMatches(pattern, key)) found.push(key)
+  client.out.texts(found)
+}
+
+/** How many keys there are, counted up to a bound. Costs about a microsecond for each. */
+export function countKeys(db: Database, max = Number.POSITIVE_INFINITY): number {
+  let n = 0
+  for (const _ of keysIn(db)) if (++n >= max) break
+  return n
+}
+
+function dbSize(client: Client) {
+  client.out.int(countKeys(client.db))
+}
+
+const RANDOM_KEYS = 256
+
+/** One of the keys behind a place by chance: even enough for sampling, and it does not go through all. */
+function randomKey(client: Client) {
+  const { db, out } = client
+  const some: string[] = []
+  const chance = crypto.getRandomValues(new Uint8Array(2))
+  for (const after of [`s${String.fromCharCode(chance[0]!)}`, null]) {
+    for (const { key } of keysIn(db, '', after)) {
+      some.push(key)
+      if (some.length >= RANDOM_KEYS) break
+    }
+    if (some.length > 0) break
+  }
+  if (some.length === 0) out.nil()
+  else out.text(some[chance[1]! % some.length]!)
+}
+
+export function flush(db: Database) {
+  for (const { key } of keysIn(db)) {
+    db.remove(key)
+    db.changed(key, '', '')
+  }
+}
+
+function flushDb(all: boolean) {
+  return (client: Client, args: Args) => {
+    const word = args.count === 2 ? args.upper(1) : 'SYNC'
+    if (args.count > 2 || (word !== 'SYNC' && word !== 'ASYNC')) fail(SYNTAX)
+    if (all) for (let i = 0; i < 16; i++) flush(client.hub.database(i))
+    else flush(client.db)
+    client.out.ok()
+  }
+}
+
+export const scanCommands = family('generic', [
+  command('scan', -2, 'r', 'none', 'Goes through the keys.', scan),
+  command('keys', 2, 'r', 'none', 'Returns all keys that match a pattern.', keys),
+  command('dbsize', 1, 'rf', 'none', 'Returns how many keys there are.', dbSize),
+  command('randomkey', 1, 'r', 'none', 'Returns a key by chance.', randomKey),
+  command('flushdb', -1, 'w', 'none', 'Deletes all keys of the database.', flushDb(false), ['admin']),
+  command('flushall', -1, 'w', 'none', 'Deletes all keys.', flushDb(true), ['admin'])
+])

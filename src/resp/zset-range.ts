@@ -1,0 +1,124 @@
+// Ranges of sorted sets: by rank, by score, by member; how their bounds are written, and the members within.
+//
+// By score and from the ends nothing outside is read. By rank the shorter way from an end is walked, since entries do
+// not know their number: ZRANK of a member costs its rank.
+// Not here: the commands (zset-range-commands.ts).
+import type { Database } from './database.ts'
+import type { Scored } from './elements.ts'
+import type { Head } from './head.ts'
+import { rangeOf } from './list-commands.ts'
+import { parseDouble } from './numbers.ts'
+import { fail } from './reply-error.ts'
+
+export interface ScoreBounds {
+  readonly low: number
+  readonly high: number
+  readonly lowOpen: boolean
+  readonly highOpen: boolean
+}
+
+/** "1.5", "(1.5", "-inf". @throws {ReplyError} */
+export function scoreBounds(low: string, high: string): ScoreBounds {
+  const read = (text: string): { value: number; isOpen: boolean } => {
+    const isOpen = text.startsWith('(')
+    const value = parseDouble(isOpen ? text.slice(1) : text)
+    return value === null ? fail('ERR min or max is not a float') : { value, isOpen }
+  }
+  const [from, to] = [read(low), read(high)]
+  return { low: from.value, high: to.value, lowOpen: from.isOpen, highOpen: to.isOpen }
+}
+
+export function isInScores({ low, high, lowOpen, highOpen }: ScoreBounds, score: number): boolean {
+  return (lowOpen ? score > low : score >= low) && (highOpen ? score < high : score <= high)
+}
+
+export interface LexBounds {
+  /** null: no bound on this side; 'none': nothing is within. */
+  readonly low: { text: string; isOpen: boolean } | null | 'none'
+  readonly high: { text: string; isOpen: boolean } | null | 'none'
+}
+
+/** "[a", "(a", "-", "+". @throws {ReplyError} */
+export function lexBounds(low: string, high: string): LexBounds {
+  const read = (text: string, none: string, all: string): LexBounds['low'] => {
+    if (text === all) return null
+    if (text === none) return 'none'
+    if (text[0] !== '[' && text[0] !== '(') fail('ERR min or max not valid string range item')
+    return { text: text.slice(1), isOpen: text[0] === '(' }
+  }
+  return { low: read(low, '+', '-'), high: read(high, '-', '+') }
+}
+
+function isInLex({ low, high }: LexBounds, member: string): boolean {
+  if (low === 'none' || high === 'none') return false
+  if (low !== null && (low.isOpen ? member <= low.text : member < low.text)) return false
+  return high === null || (high.isOpen ? member < high.text : member <= high.text)
+}
+
+/** Members by rank, from one to another as in LRANGE. */
+export function byRank(db: Database, head: Head, start: number, end: number, reverse: boolean): Scored[] {
+  const { from, to } = rangeOf(start, end, head.count)
+  const found: Scored[] = []
+  if (from > to) return found
+  // The shorter way: from the end that is nearer.
+  const isFar = from > head.count - 1 - to
+  const skip = isFar ? head.count - 1 - to : from
+  const take = to - from + 1
+  let at = 0
+  for (const scored of db.elements.byScore(head, { reverse: reverse !== isFar })) {
+    if (at++ < skip) continue
+    found.push(scored)
+    if (found.length === take) break
+  }
+  return isFar ? found.reverse() : found
+}
+
+/** Members by score, the greatest first when reversed. */
+export function* byScore(
+  db: Database,
+  head: Head,
+  bounds: ScoreBounds,
+  reverse: boolean
+): Generator<Scored, void, undefined> {
+  if (bounds.low > bounds.high) return
+  for (const scored of db.elements.byScore(head, { low: bounds.low, high: bounds.high, reverse })) {
+    if (isInScores(bounds, scored.score)) yield scored
+  }
+}
+
+/** Members by their bytes, of a set whose scores are equal. */
+export function* byLex(
+  db: Database,
+  head: Head,
+  bounds: LexBounds,
+  reverse: boolean
+): Generator<Scored, void, undefined> {
+  if (bounds.low === 'none' || bounds.high === 'none') return
+  for (const scored of db.elements.byScore(head, { reverse }))
+    if (isInLex(bounds, scored.member)) yield scored
+}
+
+/** Skips some, takes some; a negative count takes all. */
+export function limited(all: Iterable<Scored>, offset: number, count: number): Scored[] {
+  const found: Scored[] = []
+  let skip = offset
+  if (offset < 0) return found
+  for (const scored of all) {
+    if (skip-- > 0) continue
+    if (count >= 0 && found.length >= count) break
+    found.push(scored)
+  }
+  return found
+}
+
+/** How many members come before one; -1: it is none. */
+export function rankOf(db: Database, head: Head, member: string, reverse: boolean): number {
+  const score = db.elements.score(head, member)
+  if (score === undefined) return -1
+  let rank = 0
+  for (const scored of db.elements.byScore(head, { reverse })) {
+    if (scored.member === member) return rank
+    rank++
+  }
+  return fail('ERR the sorted set is damaged: a member has no place')
+}
