@@ -85,7 +85,7 @@ function selectorOf(name: string, labels: Readonly<Record<string, string>>): str
   const pairs = Object.keys(labels)
     .sort((a, b) => (byteString(Buffer.from(a)) < byteString(Buffer.from(b)) ? -1 : 1))
     .map(label => `${label}=${JSON.stringify(labels[label])}`)
-  if (!/^[\w.:°%/-]+$/.test(name)) return `{${[quoted, ...pairs].join(',')}}`
+  if (!/^[\w.:\u00b0%/-]+$/.test(name)) return `{${[quoted, ...pairs].join(',')}}`
   return pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`
 }
 
