@@ -55,7 +55,10 @@ export function* answer(
   const budget = new Budget(limits, context.clock, () => context.isCancelled())
   const member = damageMember(request)
   const own = piecesOf(source, request, budget)
-  const pieces = member === null ? own : withDamage(own, member, () => source.damage ?? [])
+  const pieces =
+    member === null
+      ? own
+      : withDamage(own, member, () => (member === 'infos' ? source.sampleDamage : source.damage) ?? [])
   for (const piece of pieces) {
     if (piece.length === 0) continue
     budget.sent(piece.length)

@@ -70,6 +70,10 @@ export class SeriesReader implements SeriesSource {
     return [...this.found, ...this.tiers.flatMap(tier => tier.damage ?? [])]
   }
 
+  get sampleDamage(): readonly CorruptionError[] {
+    return (this.snapshot.goneUs?.size ?? 0) > 0 ? this.damage : this.found
+  }
+
   /** A group's class is that of the segments it is in; in none, it may be any. */
   rawFromUs(group: number): number {
     const goneUs = this.snapshot.goneUs ?? new Map<string, number>()

@@ -171,6 +171,8 @@ export interface SeriesSource extends BlockCount {
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** What could not be read so far; a source that cannot be damaged leaves it out. */
   readonly damage?: readonly CorruptionError[]
+  /** The same for a reader that turns from a damaged tier to samples: tiers count where samples are gone. */
+  readonly sampleDamage?: readonly CorruptionError[]
   /** Releases what the snapshot pins. */
   close(): void
 }
