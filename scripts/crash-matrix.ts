@@ -21,7 +21,7 @@ import {
   seedOf,
   type Task
 } from '../test/kit/matrix-task.ts'
-import { PLANTS, type PlantName } from '../test/kit/plants.ts'
+import { PLANTS, type PlantName, showsInFlips } from '../test/kit/plants.ts'
 import { judge, printHead, printTable, round } from './bench-report.ts'
 import type { Answer } from './crash-worker.ts'
 
@@ -187,7 +187,7 @@ async function plantAll(names: readonly PlantName[]): Promise<void> {
   const rows: Record<string, string | number>[] = []
   for (const plant of names) {
     const worker = startWorker(plant)
-    const part: Part = plant === 'no-checksum' ? 'flips' : 'cuts'
+    const part: Part = showsInFlips(plant) ? 'flips' : 'cuts'
     const found = await ask(worker, { part, seed: 1, limit: PLANT_TRIES_MAX, plant })
     worker.disconnect()
     const first = failuresOf(found)[0]

@@ -12,7 +12,7 @@ import { CATALOG, MANIFEST, parseSegmentName, SEGMENT_DIR, segmentPath } from '.
 import { Manifest } from '../engine/manifest.ts'
 import { readRecords } from '../engine/record-file.ts'
 import { SegmentReader } from '../engine/segment-reader.ts'
-import { damagedNewest, listWal, readWal, type WalFile } from '../engine/wal-reader.ts'
+import { listWal, readWal, type WalFile } from '../engine/wal-reader.ts'
 import { CATALOG_OWNER } from '../series/family.ts'
 import type { CheckStep } from './doors.ts'
 
@@ -95,20 +95,17 @@ function* checkSegment(disk: Disk, path: string): Iterable<CheckStep> {
 /** The groups of the WAL that are still needed: from the oldest checkpoint on. */
 function* checkWal(disk: Disk, manifest: Manifest): Iterable<CheckStep> {
   const oldest = Math.min(...manifest.checkpoints.values())
-  const listing = listWal(disk)
-  const { used } = listing
+  const { used } = listWal(disk)
   const needed = used.filter(file => file.sequence >= oldest || oldest === Number.POSITIVE_INFINITY)
   const found: CheckStep[] = []
   const blocks = new Map<WalFile, number>(needed.map(file => [file, 0]))
   const { walSynced } = manifest
   const proven = walSynced !== null && walSynced.walFile >= oldest ? walSynced : null
-  const last = readWal(disk, needed, null, proven, {
+  readWal(disk, needed, null, proven, {
     group: (_, __, file) => void blocks.set(file, (blocks.get(file) ?? 0) + 1),
     lost: error => void found.push(damage(error)),
     mended: error => void found.push(damage(error))
   })
-  const newest = damagedNewest(listing, last)
-  if (newest !== null) found.push(damage(newest))
   for (const [file, count] of blocks) {
     yield { kind: 'file', file: file.path, bytes: file.bytes, blocks: count }
   }

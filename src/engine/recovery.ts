@@ -23,7 +23,7 @@ import { moveAside } from './quarantine.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { WalFiles } from './wal-files.ts'
 import type { WalOwner } from './wal-owner.ts'
-import { damagedNewest, type LastGroup, readWal, type WalListing } from './wal-reader.ts'
+import { type LastGroup, readWal, type WalListing } from './wal-reader.ts'
 import { eachSection, wholePages } from './wal-record.ts'
 import { WalWriter } from './wal-writer.ts'
 
@@ -203,20 +203,20 @@ export function replayWal(
     lost,
     mended: error => void damage.push(error)
   })
-  const newest = damagedNewest(listing, last)
-  if (newest !== null) lost(newest, Number.POSITIVE_INFINITY)
   const fileBytes = [...listing.used, ...listing.unused].reduce((sum, file) => sum + file.bytes, 0)
   const since = { groups, groupBytes, grownGroups, grownBytes, fileBytes }
   return { listing, damage, last, checkpoints, needed, since, synced: walSynced }
 }
 
-/** Writes the newest group again where it stands and syncs it. @throws as Disk */
+/** Writes the newest group again where it stands, a changed bit of it turned back, and syncs it. @throws as Disk */
 export async function rewriteLast(disk: Disk, last: LastGroup): Promise<void> {
   const { offset, bytes } = last.group
   const file = await disk.openWrite(last.path, 'wal')
   try {
     const pages = new Uint8Array(wholePages(bytes))
-    file.read(pages.subarray(0, Math.min(pages.length, file.size() - offset)), offset)
+    if (last.mended === null) {
+      file.read(pages.subarray(0, Math.min(pages.length, file.size() - offset)), offset)
+    } else pages.set(last.mended)
     await file.write(pages, offset)
     await file.sync()
   } finally {

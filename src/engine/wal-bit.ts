@@ -1,46 +1,37 @@
-// Recognises a group of the WAL that is what was written but for one changed bit. Such a group is damage at rest:
-// a torn one lacks whole sectors, and to be one bit away from a valid group by chance its checksum would have to meet
-// one of as many values as it has bits, of 2^32. That is 1 in 130,000 for a group of a page: enough to name
-// damage by, where else it would pass for a torn tail.
+// Recognises a group of the WAL that is what was written but for one changed bit, and turns that bit back. Such a
+// group is damage at rest, and it is read, whether anything proves that it was synced or not: a lost one would let
+// older values show, and nobody could say of which keys.
 //
 // The bit is found by what CRC-32 makes of it: a change of bit b, n bytes before the end, changes the sum by a value
-// that depends on b and n alone. A changed length is found by trying its 32 bits.
-//
-// Where it is proven that the group was synced the bit is turned back and the group read (wal-reader.ts), if it is
-// of MENDED_BYTES_MAX at most: up to there no change of two or three bits looks like one of a single bit (the
-// distance of CRC-32 is 4 up to 91,607 bits; Koopman, 32-Bit Cyclic Redundancy Codes, 2002). A lost group
-// would let older values show, and nobody could say of which keys.
-// Not here: what proves that a group was synced (wal-reader.ts).
+// that depends on b and n alone, and on no other bit of a group (two bits look alike 2^32 - 1 bits apart, 512 MiB).
+// A changed length is found by trying its 32 bits. So of n bits of a torn group one could be found by chance in n of 2^32
+// tears. That is why a group has a second sum of another kind, which the mended group must match as well, and no
+// change of the bit was made for: a torn group, or one with two or three bits changed, passes in n of 2^64 cases, for
+// a group of 1 MiB one of 2 * 10^12. A group that is torn and still one bit away from what was written (a byte whose only bit
+// was not written yet) becomes exactly that, as if it had been written whole, which no reader can tell from it.
+// Not here: what happens with a group then (wal-reader.ts).
 import { checksum } from '../base/checksum.ts'
-import { GROUP_HEADER_BYTES, type Group, readGroup } from './wal-record.ts'
+import { GROUP_HEADER_BYTES, type Group, readGroup, statedBytes } from './wal-record.ts'
 
-/** Groups up to this length are mended, bytes. */
-export const MENDED_BYTES_MAX = 11_447
-const LENGTH_AT = 4
-const FILE_AT = 8
-const LIFE_AT = 12
+const SUMMED_AT = 4
+const LENGTH_AT = 8
+const FILE_AT = 12
+const LIFE_AT = 16
 const POLYNOMIAL = 0xedb88320
-
-/** What is known of the group that should stand at a place; null: any. */
-export interface Expected {
-  readonly life: { readonly file: number; readonly life: number } | null
-  readonly ordinal: number | null
-}
 
 /**
  * The group at `at` that one bit keeps from being valid; null when there is none.
- * @param bytes  the file; with `mend` the bit is turned back in it, else it is as it was when this returns
+ * @param bytes  the file; the bit is turned back in it when there is one
+ * @param life  what the group must belong to; null: any
  */
 export function groupBesideOneBit(
   path: string,
   bytes: Uint8Array,
   view: DataView,
   at: number,
-  expected: Expected,
-  mend: boolean
+  life: { readonly file: number; readonly life: number } | null
 ): Group | null {
   if (at + GROUP_HEADER_BYTES > bytes.length) return null
-  const { life, ordinal } = expected
   if (life !== null) {
     // Stale pages are told by their life at once.
     const file = bitsOf(view.getUint32(at + FILE_AT, true) ^ life.file)
@@ -49,25 +40,24 @@ export function groupBesideOneBit(
   for (const [byte, mask] of candidates(bytes, view, at)) {
     bytes[byte]! ^= mask
     const group = readGroup(path, bytes, view, at, life)
-    const isIt = group !== null && group.synced === at && (ordinal === null || group.ordinal === ordinal)
-    if (!isIt || !mend || group.bytes > MENDED_BYTES_MAX) bytes[byte]! ^= mask
-    if (isIt) return group
+    if (group !== null && group.synced === at) return group
+    bytes[byte]! ^= mask
   }
   return null
 }
 
 /** Bits that may be the changed one: places in the file, and the bit as a mask. */
 function* candidates(bytes: Uint8Array, view: DataView, at: number): Iterable<[byte: number, mask: number]> {
-  const end = at + GROUP_HEADER_BYTES + view.getUint32(at + LENGTH_AT, true)
+  const end = at + statedBytes(view, at)
   if (end <= bytes.length) {
     const stated = view.getUint32(at, true)
-    const difference = (checksum(bytes, at + LENGTH_AT, end) ^ stated) >>> 0
+    const difference = (checksum(bytes, at + SUMMED_AT, end) ^ stated) >>> 0
     if (bitsOf(difference) === 1) {
       const bit = 31 - Math.clz32(difference)
       yield [at + (bit >>> 3), 1 << (bit & 7)]
     }
-    const place = changedBit(difference, end - at - LENGTH_AT)
-    if (place !== null) yield [at + LENGTH_AT + place.byte, 1 << place.bit]
+    const place = changedBit(difference, end - at - SUMMED_AT)
+    if (place !== null) yield [at + SUMMED_AT + place.byte, 1 << place.bit]
   }
   for (let bit = 0; bit < 32; bit++) yield [at + LENGTH_AT + (bit >>> 3), 1 << (bit & 7)]
 }

@@ -6,8 +6,8 @@
 //  - a valid group of the same life further on (its `synced` lies beyond), or
 //  - a later file, whose first group is written only after the file before was synced: its ordinal says
 //    whether groups are missing, its sequence number whether files are.
-// Then it is corruption: named by file and offset, and reading goes on behind it. One changed bit is told from a
-// torn tail without such proof, and with it turned back where that is safe (wal-bit.ts).
+// Then it is corruption: named by file and offset, and reading goes on behind it. A group with one changed
+// bit is none of this: the bit is turned back, named, and the group read (wal-bit.ts).
 // A file whose first page is not a valid group is searched whole, because its first page may be what is
 // damaged; one that starts with PROBE_BYTES of zeros was never used.
 // Not here: what payloads mean (the owners), who is told (recovery.ts).
@@ -16,8 +16,8 @@ import type { Disk } from '../disk/disk.ts'
 import { parseWalName, WAL_DIR, walPath } from './file-names.ts'
 import { PAGE_BYTES } from './format.ts'
 import type { WalMark } from './manifest-edit.ts'
-import { groupBesideOneBit, MENDED_BYTES_MAX } from './wal-bit.ts'
-import { GROUP_HEADER_BYTES, type Group, readGroup, wholePages } from './wal-record.ts'
+import { groupBesideOneBit } from './wal-bit.ts'
+import { GROUP_HEADER_BYTES, type Group, readGroup, statedBytes, wholePages } from './wal-record.ts'
 
 const PROBE_BYTES = 1024 * 1024
 
@@ -36,14 +36,14 @@ export interface WalListing {
   readonly used: readonly WalFile[]
   /** Slots of files that hold no group, with their sizes in bytes. */
   readonly unused: readonly { slot: number; bytes: number }[]
-  /** Files whose first page holds a group that one changed bit keeps from being valid. */
-  readonly beside: readonly LastGroup[]
 }
 
 /** Where the newest valid group lies. */
 export interface LastGroup {
   readonly path: string
   readonly group: Group
+  /** Its bytes, where a bit of them had to be turned back; null: they are as on the medium. */
+  readonly mended: Uint8Array | null
 }
 
 export interface WalSink {
@@ -59,13 +59,11 @@ export interface WalSink {
 export function listWal(disk: Disk): WalListing {
   const used: WalFile[] = []
   const unused: { slot: number; bytes: number }[] = []
-  const beside: LastGroup[] = []
   for (const name of disk.list(WAL_DIR)) {
     const slot = parseWalName(name)
     if (slot === null) continue
     const path = walPath(slot)
-    const { group, size, near } = firstGroup(disk, path)
-    if (near !== null) beside.push({ path, group: near })
+    const { group, size } = firstGroup(disk, path)
     if (group === null) unused.push({ slot, bytes: size })
     else {
       const { file: sequence, life, ordinal: firstOrdinal } = group
@@ -73,32 +71,32 @@ export function listWal(disk: Disk): WalListing {
     }
   }
   used.sort((a, b) => a.sequence - b.sequence || a.firstOrdinal - b.firstOrdinal)
-  return { used, unused, beside }
+  return { used, unused }
 }
 
-/** The group that says whose life a file has: the first, or when that is damaged the newest behind it. */
-function firstGroup(disk: Disk, path: string): { group: Group | null; size: number; near: Group | null } {
+/** The group that says whose life a file has: the first, or when that cannot be read the newest behind it. */
+function firstGroup(disk: Disk, path: string): { group: Group | null; size: number } {
   const file = disk.openRead(path)
   try {
     const size = file.size()
     let bytes = new Uint8Array(Math.min(size, PAGE_BYTES))
     file.read(bytes, 0)
     if (bytes.length >= GROUP_HEADER_BYTES) {
-      const need = GROUP_HEADER_BYTES + viewOf(bytes).getUint32(4, true)
+      const need = statedBytes(viewOf(bytes), 0)
       if (need > bytes.length && need <= size) {
         bytes = new Uint8Array(need)
         file.read(bytes, 0)
       }
       const first = readGroup(path, bytes, viewOf(bytes), 0, null)
-      if (first !== null) return { group: first, size, near: null }
+      if (first !== null) return { group: first, size }
     }
     bytes = new Uint8Array(Math.min(size, PROBE_BYTES))
     file.read(bytes, 0)
-    if (bytes.every(byte => byte === 0)) return { group: null, size, near: null }
+    if (bytes.every(byte => byte === 0)) return { group: null, size }
     bytes = new Uint8Array(size)
     file.read(bytes, 0)
-    const near = groupBesideOneBit(path, bytes, viewOf(bytes), 0, { life: null, ordinal: null }, false)
-    return { group: newestGroup(path, bytes), size, near }
+    const mended = groupBesideOneBit(path, bytes, viewOf(bytes), 0, null)
+    return { group: mended ?? newestGroup(path, bytes), size }
   } finally {
     file.close()
   }
@@ -130,7 +128,7 @@ export function readWal(
   let last: LastGroup | null = null
   let sequence = expected
   let endOfFile = 0
-  for (const [i, file] of files.entries()) {
+  for (const file of files) {
     const missing = sequence !== null && file.sequence > sequence
     const ordinal: number | null = last === null ? null : last.group.ordinal + 1
     if (missing) {
@@ -140,9 +138,8 @@ export function readWal(
       const why = `groups ${ordinal} to ${file.firstOrdinal - 1} are damaged`
       sink.lost(new CorruptionError(last.path, endOfFile, why), last.group.file)
     }
-    const synced = Math.max(proven?.ordinal ?? 0, (files[i + 1]?.firstOrdinal ?? 0) - 1)
-    const end = readFile(disk, file, missing ? null : ordinal, synced, sink)
-    if (end.group !== null) last = { path: file.path, group: end.group }
+    const end = readFile(disk, file, sink)
+    last = end.last ?? last
     endOfFile = end.offset
     sequence = file.sequence + 1
   }
@@ -155,35 +152,14 @@ export function readWal(
   return last
 }
 
-/**
- * The newest group, where it is the first of its file and a bit of it was changed; without that bit it would go on
- * where reading ended.
- */
-export function damagedNewest({ beside }: WalListing, last: LastGroup | null): CorruptionError | null {
-  const newest = beside.find(
-    ({ group }) =>
-      last === null || (group.file === last.group.file + 1 && group.ordinal === last.group.ordinal + 1)
-  )
-  return newest === undefined ? null : changedBit(newest.path, newest.group)
-}
-
 function changedBit(path: string, { offset, ordinal }: Group): CorruptionError {
   return new CorruptionError(path, offset, `a bit of group ${ordinal} was changed`)
 }
 
-/**
- * @param ordinal  that of the first group, where it is known
- * @param syncedOrdinal  groups up to it were on the medium
- */
-function readFile(
-  disk: Disk,
-  file: WalFile,
-  ordinal: number | null,
-  syncedOrdinal: number,
-  sink: WalSink
-): { offset: number; group: Group | null } {
+function readFile(disk: Disk, file: WalFile, sink: WalSink): { offset: number; last: LastGroup | null } {
+  const { path } = file
   const bytes = new Uint8Array(file.bytes)
-  const handle = disk.openRead(file.path)
+  const handle = disk.openRead(path)
   try {
     handle.read(bytes, 0)
   } finally {
@@ -191,36 +167,27 @@ function readFile(
   }
   const view = viewOf(bytes)
   const life = { file: file.sequence, life: file.life }
-  let last: Group | null = null
+  let last: LastGroup | null = null
   let at = 0
   for (;;) {
-    const group = readGroup(file.path, bytes, view, at, life)
+    const sound = readGroup(path, bytes, view, at, life)
+    const group = sound ?? groupBesideOneBit(path, bytes, view, at, life)
     if (group !== null) {
+      if (sound === null) sink.mended(changedBit(path, group))
       sink.group(bytes, group, file)
-      last = group
+      last = { path, group, mended: sound === null ? bytes.slice(at, at + group.bytes) : null }
       at += wholePages(group.bytes)
       continue
     }
     let next = at + PAGE_BYTES
     let found: Group | null = null
     for (; next < bytes.length && found === null; next += PAGE_BYTES) {
-      found = readGroup(file.path, bytes, view, next, life)
+      found = readGroup(path, bytes, view, next, life)
       if (found !== null && found.synced <= at) found = null
     }
-    const expected = { life, ordinal: last === null ? ordinal : last.ordinal + 1 }
-    const isProven = found !== null || (expected.ordinal !== null && expected.ordinal <= syncedOrdinal)
-    const near = groupBesideOneBit(file.path, bytes, view, at, expected, isProven)
-    if (near !== null && isProven && near.bytes <= MENDED_BYTES_MAX) {
-      sink.mended(changedBit(file.path, near))
-      sink.group(bytes, near, file)
-      last = near
-      at += wholePages(near.bytes)
-      continue
-    }
-    if (near !== null && !isProven) sink.lost(changedBit(file.path, near), file.sequence)
-    if (found === null) return { offset: at, group: last }
+    if (found === null) return { offset: at, last }
     const why = `${found.offset - at} bytes of synced groups are damaged, the next is ${found.ordinal}`
-    sink.lost(new CorruptionError(file.path, at, why), file.sequence)
+    sink.lost(new CorruptionError(path, at, why), file.sequence)
     at = found.offset
   }
 }

@@ -4,7 +4,8 @@
 //
 // Invariants: at equal times the later write wins: segments by `order`, then the head being flushed, then
 // the head; a damaged chunk is reported and costs its own samples, and those that earlier writes left of its group
-// between its first and its last time: it may have held later values of them. Everything else is read.
+// between its first and its last time: it may have held later values of them. A segment of which nothing can be read
+// may have held any group at any of its times. Everything else is read.
 // Not here: which segments are live (engine/manifest), evaluation (query).
 import { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from './boots.ts'
@@ -50,7 +51,7 @@ export class SeriesReader implements SeriesSource {
   private readonly onCorruption: (error: CorruptionError) => void
   /** The segments with their ranks, the newest end first. */
   private byEnd: { info: LiveSegment; rank: number }[] | null = null
-  /** Segments whose index cannot be read, and damaged places that were told. */
+  /** Segments of which nothing can be read, and damaged places that were told. */
   private readonly unreadable = new Set<number>()
   private readonly told = new Set<string>()
   private readonly found: CorruptionError[] = []
@@ -229,19 +230,20 @@ export class SeriesReader implements SeriesSource {
     return true
   }
 
-  /** The places of a group in a segment; none when its index is damaged. */
+  /** The places of a group in a segment; when its index cannot be read, one that stands for all of it. */
   private chunks(info: LiveSegment, group: number, fromUs: number, toUs: number): ChunkPlace[] {
-    if (this.unreadable.has(info.id)) {
-      this.damagesMet++
-      return []
-    }
-    let index: SegmentIndex
+    let index: SegmentIndex | null = null
     try {
-      index = this.cache.index(info)
+      if (!this.unreadable.has(info.id)) index = this.cache.index(info)
     } catch (error) {
       this.damaged(error)
       this.unreadable.add(info.id)
-      return []
+    }
+    if (index === null) {
+      this.damagesMet++
+      const { timeMinUs: firstUs, timeMaxUs: lastUs } = info
+      const isMet = lastUs >= fromUs && firstUs <= toUs
+      return isMet ? [{ block: 0, blockLength: 0, at: 0, length: 0, rows: 0, firstUs, lastUs }] : []
     }
     for (const error of this.cache.damage.get(info.id) ?? NONE) this.damaged(error)
     return index.chunks(group, fromUs, toUs)
@@ -291,6 +293,7 @@ export class SeriesReader implements SeriesSource {
 
   /** Damage costs what it hit, never the query. */
   private guard<T>(info: LiveSegment, read: (segment: SeriesSegment) => T): T | null {
+    if (this.unreadable.has(info.id)) return null
     try {
       return read(this.cache.open(info))
     } catch (error) {

@@ -3,7 +3,7 @@
 // A failure prints VARVE_SEED=n, which replays that one here or with the script's --seed.
 import t from 'tap'
 import { failuresOf, type Part, runTask, seedOf, type Task } from '../kit/matrix-task.ts'
-import { DISK_PLANTS, PLANTS, type PlantName } from '../kit/plants.ts'
+import { DISK_PLANTS, MUTE_PLANTS, PLANTS, type PlantName, showsInFlips } from '../kit/plants.ts'
 
 const only = process.env.VARVE_SEED === undefined ? undefined : Number(process.env.VARVE_SEED)
 
@@ -44,9 +44,9 @@ for (const [name, part, seeds, how] of [
 }
 
 t.test('the crash matrix finds each planted fault', async t => {
-  for (const plant of Object.keys(DISK_PLANTS) as PlantName[]) {
+  for (const plant of Object.keys({ ...DISK_PLANTS, ...MUTE_PLANTS }) as PlantName[]) {
     const rows = await runTask(
-      { part: 'cuts', seed: 1, limit: 300, plant },
+      { part: showsInFlips(plant) ? 'flips' : 'cuts', seed: 1, limit: 300, plant },
       found => failuresOf(found).length === 0
     )
     t.ok(failuresOf(rows).length > 0, PLANTS[plant])

@@ -27,7 +27,7 @@ const payload = new Uint8Array([0x2a, 0x2b])
 t.test('readGroup() decodes the example of wal-record.ts', async t => {
   const bytes = example('wal-record.ts')
   const group = readGroup('x', bytes, view(bytes), 0, null)!
-  t.same(group, { offset: 0, file: 1, life: 7, ordinal: 1, synced: 0, grew: false, bytes: 35 })
+  t.same(group, { offset: 0, file: 1, life: 7, ordinal: 1, synced: 0, grew: false, bytes: 39 })
   eachSection(bytes, group, (...section) => t.same(section, [2, payload, true]))
   t.equal(readGroup('x', bytes, view(bytes), 0, { file: 1, life: 8 }), null, 'another life is no group')
   for (let at = 0; at < bytes.length; at++) {

@@ -5,7 +5,16 @@ import { Random } from '../../src/base/random.ts'
 import { WearMeter } from '../../src/disk/wear-meter.ts'
 import { walPath } from '../../src/engine/file-names.ts'
 import { EAGER, LAZY, NORMAL, type WalPressure } from '../../src/engine/wal.ts'
-import { beginGroup, beginSection, endGroup, endSection, readGroup } from '../../src/engine/wal-record.ts'
+import {
+  beginGroup,
+  beginSection,
+  endGroup,
+  endSection,
+  GROUP_HEADER_BYTES,
+  readGroup,
+  SECTION_HEADER_BYTES,
+  statedBytes
+} from '../../src/engine/wal-record.ts'
 import type { CrashDisk } from '../kit/crash-disk.ts'
 import { FaultDisk } from '../kit/fault-disk.ts'
 import { HandClock } from '../kit/hand-clock.ts'
@@ -299,7 +308,7 @@ t.test('Engine.open() does not take a group that someone sent as a payload for o
   endGroup(forged, 1, 12345, 3, 4096 * 2, false)
   // Placed so that it begins at a page; the file and all else is guessed right, but not the life.
   const payload = new ByteWriter()
-  payload.zeros(4096 - 28 - 5)
+  payload.zeros(4096 - GROUP_HEADER_BYTES - SECTION_HEADER_BYTES)
   payload.raw(forged.written())
   const drain = (out: ByteWriter): void => {
     out.raw(payload.written())
@@ -324,10 +333,13 @@ t.test('Engine.open() refuses a WAL of a newer version and payloads that nobody 
   await engine.close()
   await t.rejects(open(disk, { owners: [new Texts(9)] }), { code: 'VARVE_WAL_OWNER' })
   const { checksum } = await import('../../src/base/checksum.ts')
+  const { wordSum } = await import('../../src/base/word-sum.ts')
   const bytes = disk.bytesOf(walPath(1))
-  bytes[26] = 2
+  bytes[30] = 2
   const view = new DataView(bytes.buffer)
-  view.setUint32(0, checksum(bytes, 4, 28 + view.getUint32(4, true)), true)
+  const end = statedBytes(view, 0)
+  view.setUint32(4, wordSum(bytes, 8, end), true)
+  view.setUint32(0, checksum(bytes, 4, end), true)
   await t.rejects(open(disk), { code: 'VARVE_FORMAT_NEWER' })
 })
 

@@ -4,7 +4,7 @@ import { CUTS_OF_A_LIFE, cutLife } from './cut-matrix.ts'
 import { FAULTS_OF_A_SEED, type FaultKind, failLife, OPERATIONS_MAX } from './fault-matrix.ts'
 import { FLIPS_OF_A_STORE, flipStore } from './flip-matrix.ts'
 import type { Fate } from './medium.ts'
-import { DISK_PLANTS, type PlantName } from './plants.ts'
+import { DISK_PLANTS, MUTE_PLANTS, type PlantName } from './plants.ts'
 import type { Verdict } from './verdict.ts'
 
 export const PARTS = ['cuts', 'faults', 'flips', 'sectors'] as const
@@ -103,7 +103,9 @@ async function* tries({ part, seed, limit, every, only, plant }: Task): AsyncGen
       yield { row: FAULT_ROWS[kind], number, verdict, outcome: isQuiet ? 'harmless' : 'named', older: false }
     }
   } else {
-    const options = { ...which, count: Math.min(limit, FLIPS_OF_A_STORE), sectors: part === 'sectors' }
+    const isMute = plant === undefined ? undefined : MUTE_PLANTS[plant]
+    const count = Math.min(limit, FLIPS_OF_A_STORE)
+    const options = { ...which, count, sectors: part === 'sectors', ...(isMute && { isMute }) }
     for await (const { region, number, verdict, outcome, older } of flipStore(seed, options)) {
       const row = `${part === 'flips' ? 'bit flip' : 'sector changed'}: ${region.kind}`
       const counted = outcome === 'like a torn tail' ? 'tornTail' : outcome === 'wrong' ? null : outcome
