@@ -90,6 +90,11 @@ export class SegmentReader {
     }
   }
 
+  /** False: it is damaged, and blocks before the first one that is found may be as well. */
+  get hasHeader(): boolean {
+    return !(this.knownHeader instanceof CorruptionError)
+  }
+
   /** @throws {CorruptionError} when it is damaged */
   get header(): SegmentHeader {
     if (this.knownHeader instanceof CorruptionError) throw this.knownHeader

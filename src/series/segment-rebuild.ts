@@ -1,7 +1,8 @@
 // The index of a segment of series whose footer or index is damaged: its blocks are found along their chain, and
 // say themselves what is in them. So damage of what only says where things are costs nothing but this reading of
 // the whole file, and a damaged block costs its own chunks: since nobody knows which these are, it stands for chunks of
-// all groups between those of its neighbours, over all of the segment's time.
+// all groups between those of its neighbours, over all of the segment's time. So does what may have stood before the first
+// block that is found, where the header does not say where blocks begin.
 //
 // Not here: the bytes (block-directory.ts, segment-index.ts), finding blocks (engine/segment-reader.ts).
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
@@ -38,21 +39,19 @@ export function rebuildIndex(
 ): SegmentIndex {
   const groups: { id: number; places: ChunkPlace[] }[] = []
   const holes: { low: number; high: number; place: ChunkPlace }[] = []
+  // A group may go on behind a damaged block, and before it.
+  const addHole = (block: number, blockLength: number): void => {
+    const times = { firstUs: span.timeMinUs, lastUs: span.timeMaxUs }
+    const place = { block, blockLength, at: 0, length: 0, rows: 0, ...times }
+    holes.push({ low: groups.at(-1)?.id ?? 0, high: Number.POSITIVE_INFINITY, place })
+  }
+  if (!file.hasHeader) addHole(0, 0)
   let isPast = false
   for (const { kind, offset, length, payload, error } of file.blocks()) {
     // Chunks come before the names: what is damaged behind these is the index or the footer.
     isPast ||= kind === BLOCK_NAMES || kind === BLOCK_INDEX
     if (error !== null) onDamage(error)
-    if (error !== null && !isPast) {
-      const place = { block: offset, blockLength: length, at: 0, length: 0, rows: 0 }
-      const times = { firstUs: span.timeMinUs, lastUs: span.timeMaxUs }
-      // A group may go on behind the block, and before it.
-      holes.push({
-        low: groups.at(-1)?.id ?? 0,
-        high: Number.POSITIVE_INFINITY,
-        place: { ...place, ...times }
-      })
-    }
+    if (error !== null && !isPast) addHole(offset, length)
     if (payload === null || kind !== BLOCK_CHUNKS) continue
     for (const { group, at, length: bytes } of readDirectory(payload)) {
       const { rows, timeFirstUs, timeLastUs } = new ChunkView(payload, at, at + bytes)
