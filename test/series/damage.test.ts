@@ -7,7 +7,7 @@ import { segmentPath } from '../../src/engine/file-names.ts'
 import { SegmentReader } from '../../src/engine/segment-reader.ts'
 import { readDirectory } from '../../src/series/block-directory.ts'
 import { KIND, TIME_MAX_US } from '../../src/series/sample.ts'
-import { BLOCK_CHUNKS } from '../../src/series/segment-build.ts'
+import { BLOCK_CHUNKS, BLOCK_INDEX } from '../../src/series/segment-build.ts'
 import { SeriesSegment } from '../../src/series/segment-open.ts'
 import { CrashDisk } from '../kit/crash-disk.ts'
 import { runLines } from './model.ts'
@@ -113,6 +113,36 @@ t.test('SeriesReader shows nothing that a damaged block may have held a later va
       t.equal(last[group]!.timeUs, Number(newest[0]), 'last() is what runs() ends with')
     }
     t.ok(missing > 0, `${missing} are missing`)
+  }
+})
+
+t.test('SeriesReader shows nothing older in the place of a segment of which too much is lost', async t => {
+  const { disk, newer } = await build()
+  const path = segmentPath(newer)
+  const file = SegmentReader.open(disk, path)
+  const blocks = [...file.blocks()]
+  file.close()
+  const indexAt = blocks.find(({ kind }) => kind === BLOCK_INDEX)!.offset
+  const firstAt = blocks[0]!.offset
+  for (const [what, places, reach] of [
+    ['header and footer', [0, file.bytes - 30], GROUPS],
+    ['header, index and the first block', [0, indexAt + 20, firstAt + 20], 1]
+  ] as const) {
+    const hurt = new CrashDisk(new Random(1), Infinity, disk.medium.copy())
+    for (const at of places) hurt.flip(path, at, 1)
+    const { groups, last, damage } = await readAll(hurt)
+    t.match(damage[0], { code: 'VARVE_CORRUPTION', file: path }, what)
+    for (const [group, lines] of groups.slice(0, reach).entries()) {
+      const end = timeOf(8996)
+      for (const line of lines) {
+        const [time, , value] = line.split(' ')
+        const i = (Number(time) - T0) / 10_000
+        if (i % 4 === 0 && Number(value) < 90) t.fail(`${what}: ${line} of ${group} is an older value`)
+      }
+      t.ok(lines.length >= 3, 'what comes after it is read')
+      t.equal(last[group]!.timeUs, timeOf(8999))
+      t.ok(Number(lines.at(-1)!.split(' ')[0]) > end)
+    }
   }
 })
 

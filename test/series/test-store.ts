@@ -1,9 +1,11 @@
 // A series store over an engine on any Disk, with its jobs run inline: what the daemon composes, without
 // threads, so that crash tests can put a simulated disk below it.
+import { CorruptionError } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
 import type { Disk } from '../../src/disk/disk.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { CATALOG } from '../../src/engine/file-names.ts'
+import type { SegmentInfo } from '../../src/engine/manifest-edit.ts'
 import { RecordFile } from '../../src/engine/record-file.ts'
 import type { FlushEdit } from '../../src/series/flush-cycle.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
@@ -149,7 +151,7 @@ export async function openStore(
       const cache = new SegmentCache(disk, { filesMax: 1000, indexBytesMax: 1e6 })
       const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
       const segments = [...manifest.segments.values()]
-      for (const info of segments) cache.open(info)
+      for (const info of segments) holdOpen(cache, info)
       const reader = new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
         damage.push(error)
       )
@@ -159,6 +161,15 @@ export async function openStore(
         hasGroup: group => source.id(group) >= 0
       }
     }
+  }
+}
+
+/** Keeps a segment readable when its file is removed; of one that cannot be read the reader tells. */
+function holdOpen(cache: SegmentCache, info: SegmentInfo): void {
+  try {
+    cache.open(info)
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error
   }
 }
 
