@@ -41,7 +41,7 @@ export async function openDirectory(
   const { engine, series, progress, catalogFile } = await openReadOnly(disk, onDamage)
   const segments = series.live(engine.manifest.segments.values())
   const cache = new SegmentCache(disk, { filesMax: 512, indexBytesMax: 256 * 2 ** 20 })
-  const head = new HeadReader(series.views()[0]!, series.shapes.all)
+  const head = new HeadReader(series.views()[0]!, series.shapes)
   const open = () => openTiered(series.catalog, segments, [head], progress, cache, onDamage)
   const runner = new InlineRunner(open, {
     limits: { ...DEFAULT_QUERY_LIMITS, secondsMax: 3600 },

@@ -32,7 +32,7 @@ import { HeadReader } from '../series/head-read.ts'
 import { mergeSegments } from '../series/merge-job.ts'
 import type { SeriesReader } from '../series/reader.ts'
 import { SegmentCache, type SegmentCacheLimits } from '../series/segment-cache.ts'
-import { type Shape, Shapes } from '../series/shape.ts'
+import { ShapesReplica, type ShapesView } from '../series/shape.ts'
 import { backUp } from './backup.ts'
 import { heapBytes } from './heap.ts'
 
@@ -76,7 +76,7 @@ class WorkerState {
   private readonly disk: WearMeter
   private readonly cache: SegmentCache
   private readonly catalog = new Catalog(unbounded)
-  private readonly shapes = new Shapes()
+  private readonly shapes = new ShapesReplica()
   private segments: readonly LiveSegment[] = []
   private readonly setup: WorkerSetup
 
@@ -88,7 +88,7 @@ class WorkerState {
 
   readonly notices = {
     catalog: (view: TableView) => this.catalog.adopt(view),
-    shapes: ({ from, shapes }: { from: number; shapes: readonly Shape[] }) => this.shapes.adopt(from, shapes),
+    shapes: (view: ShapesView) => this.shapes.adopt(view),
     segments: (live: readonly LiveSegment[]) => {
       this.segments = live
       this.cache.keepOnly(new Set(live.map(segment => segment.id)))
@@ -135,7 +135,7 @@ class WorkerState {
   }
 
   private head(view: HeadView, oneRun = false): HeadReader {
-    return new HeadReader(view, this.shapes.all, oneRun)
+    return new HeadReader(view, this.shapes, oneRun)
   }
 
   private reader(heads: readonly HeadView[], progress: Uint8Array | null = null): SeriesReader {

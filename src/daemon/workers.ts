@@ -54,6 +54,7 @@ interface Replica {
   readonly lane: Lane
   catalog: CatalogCursor
   shapes: number
+  templates: number
   segments: number
 }
 
@@ -222,10 +223,12 @@ export class Workers implements SeriesJobs, QueryRunner {
       replica.lane.notify('catalog', view)
       replica.catalog = { groups: view.groups, series: view.series }
     }
-    const { all } = series.shapes
-    if (replica.shapes < all.length) {
-      replica.lane.notify('shapes', { from: replica.shapes, shapes: all.slice(replica.shapes) })
-      replica.shapes = all.length
+    const { shapes } = series
+    if (replica.shapes < shapes.all.length) {
+      const view = shapes.view(replica.templates)
+      replica.lane.notify('shapes', view)
+      replica.shapes = view.count
+      replica.templates += view.templates.length
     }
     if (replica.segments !== this.segmentsVersion) {
       replica.lane.notify('segments', series.live(manifest.segments.values()))
@@ -247,18 +250,21 @@ export class Workers implements SeriesJobs, QueryRunner {
       // A new thread knows nothing.
       onStart: () => {
         const replica = this.replicas.get(name)
-        if (replica !== undefined)
-          Object.assign(replica, { catalog: { groups: 0, series: 0 }, shapes: 0, segments: 0 })
+        if (replica !== undefined) Object.assign(replica, nothingKnown())
       },
       onNotice: (kind, payload) => {
         if (kind === 'corruption') onCorruption(payload as { file: string; offset: number; why: string })
       },
       onDeath: error => onDeath(name, error)
     })
-    const replica: Replica = { lane, catalog: { groups: 0, series: 0 }, shapes: 0, segments: 0 }
+    const replica: Replica = { lane, ...nothingKnown() }
     this.replicas.set(name, replica)
     return replica
   }
+}
+
+function nothingKnown(): Omit<Replica, 'lane'> {
+  return { catalog: { groups: 0, series: 0 }, shapes: 0, templates: 0, segments: 0 }
 }
 
 function readsTiers(request: QueryRequest): boolean {

@@ -6,20 +6,16 @@
 //   open-addressed table of ids, the owner's alone, finds groups by their hash. The fields of a group are a
 //   list of series, linked in the order they were added.
 //
-// Buffers grow in place (SharedArrayBuffer.grow), so a view that a thread has stays valid for ever.
-//
 // Invariants: bytes in the slab never change; what is below the counts of a view never changes but for the link
 // from a group's newest series to the next, which a reader takes for the end when it points past its count.
 // A group or field that is renamed gets new bytes; that happens only while a store opens, before any thread.
-// Not here: limits and definitions (catalog.ts).
+// Not here: limits and definitions (catalog.ts), memory that grows in place (shared-column.ts).
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
-import { VarveError } from '../base/errors.ts'
 import { encodeLabels, type Labels } from './label.ts'
+import { SharedColumn, sharedBytes, sharedGrow } from './shared-column.ts'
 
 const NONE = 0xffffffff
-/** Address space set aside for a buffer, of which only what is used becomes memory. */
-const RESERVED_BYTES = 2 ** 30
 
 /** What another thread needs to read the table as it is now. */
 export interface TableView {
@@ -29,25 +25,6 @@ export interface TableView {
   readonly columns: readonly SharedArrayBuffer[]
 }
 
-/** Numbers by dense ids, in memory that grows in place. */
-class Column {
-  readonly buffer: SharedArrayBuffer
-  at: Uint32Array
-
-  constructor(buffer = new SharedArrayBuffer(1024, { maxByteLength: RESERVED_BYTES })) {
-    this.buffer = buffer
-    this.at = new Uint32Array(buffer, 0, buffer.byteLength / 4)
-  }
-
-  set(id: number, value: number): void {
-    if (id >= this.at.length) {
-      grow(this.buffer, (id + 1) * 4)
-      this.at = new Uint32Array(this.buffer, 0, this.buffer.byteLength / 4)
-    }
-    this.at[id] = value
-  }
-}
-
 /** Texts one after the other. */
 class Slab {
   readonly buffer: SharedArrayBuffer
@@ -55,7 +32,7 @@ class Slab {
   private used = 0
   private textStart = 0
 
-  constructor(buffer = new SharedArrayBuffer(4096, { maxByteLength: RESERVED_BYTES })) {
+  constructor(buffer = sharedBytes(4096)) {
     this.buffer = buffer
     this.bytes = Buffer.from(buffer, 0, buffer.byteLength)
   }
@@ -64,7 +41,7 @@ class Slab {
   add(bytes: Uint8Array): number {
     const start = this.used
     if (start + bytes.length > this.bytes.length) {
-      grow(this.buffer, start + bytes.length)
+      sharedGrow(this.buffer, start + bytes.length)
       this.bytes = Buffer.from(this.buffer, 0, this.buffer.byteLength)
     }
     this.bytes.set(bytes, start)
@@ -101,15 +78,15 @@ export class CatalogTable {
   series = 0
   private slab = new Slab()
   /** Of groups: where their bytes lie, and their first and newest series. */
-  private starts = new Column()
-  private ends = new Column()
-  private first = new Column()
-  private last = new Column()
+  private starts = new SharedColumn()
+  private ends = new SharedColumn()
+  private first = new SharedColumn()
+  private last = new SharedColumn()
   /** Of series: their group, where their name lies, their place in the group, and the next series of it. */
-  private groupOf = new Column()
-  private nameAt = new Column()
-  private indexOf = new Column()
-  private next = new Column()
+  private groupOf = new SharedColumn()
+  private nameAt = new SharedColumn()
+  private indexOf = new SharedColumn()
+  private next = new SharedColumn()
   /** Ids of groups plus one, by hash; at most half full. */
   private slots = new Uint32Array(128)
   private taken = 0
@@ -122,7 +99,7 @@ export class CatalogTable {
     return this.slab.buffer.byteLength + columns + this.slots.byteLength + this.names.size * 100
   }
 
-  private columns(): Column[] {
+  private columns(): SharedColumn[] {
     const { starts, ends, first, last, groupOf, nameAt, indexOf, next } = this
     return [starts, ends, first, last, groupOf, nameAt, indexOf, next]
   }
@@ -136,7 +113,9 @@ export class CatalogTable {
   /** Reads what another thread's table held; nothing may be added here. */
   adopt({ groups, series, slab, columns }: TableView): void {
     this.slab = new Slab(slab)
-    const [starts, ends, first, last, groupOf, nameAt, indexOf, next] = columns.map(one => new Column(one))
+    const [starts, ends, first, last, groupOf, nameAt, indexOf, next] = columns.map(
+      one => new SharedColumn(one)
+    )
     Object.assign(this, { starts, ends, first, last, groupOf, nameAt, indexOf, next })
     this.groups = groups
     this.series = series
@@ -290,18 +269,6 @@ export class CatalogTable {
     this.taken = 0
     for (let id = 0; id < this.groups; id++) this.enter(id)
   }
-}
-
-/** Makes a buffer at least so long, by a quarter at a time. */
-function grow(buffer: SharedArrayBuffer, bytes: number): void {
-  const wanted = Math.max(bytes, Math.ceil(buffer.byteLength * 1.25))
-  if (wanted > RESERVED_BYTES && bytes > RESERVED_BYTES) {
-    throw new VarveError(
-      'VARVE_SERIES_LIMIT',
-      `Cannot add series: names of ${bytes} bytes, the limit is 1 GiB`
-    )
-  }
-  buffer.grow(Math.min(RESERVED_BYTES, (wanted + 7) & ~7))
 }
 
 /** FNV-1a, its high bits folded into the low ones that are used. */

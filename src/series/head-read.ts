@@ -11,7 +11,7 @@ import { bucketOf } from './bucket.ts'
 import { type HeadView, PAGE_WORDS_LOG2, TEXT_PAGE_BYTES, TEXT_PAGE_BYTES_LOG2, wordOf } from './head.ts'
 import type { Column, Run, Texts } from './run.ts'
 import { KIND, type Kind, textValue, type Value } from './sample.ts'
-import type { Shape, Template } from './shape.ts'
+import type { RowShapes, Template } from './shape.ts'
 import type { Last } from './source.ts'
 
 /** Arrays of a run that is used up before the next is asked for: taken from a few that grow, and used again. */
@@ -46,14 +46,14 @@ export class HeadReader {
   private readonly newest: Uint32Array
   private readonly disorder: Uint8Array
   private readonly latest: Float64Array
-  private readonly shapes: readonly Shape[]
+  private readonly shapes: RowShapes
   /** Boots of its rows whose times are not known (boots.ts), ascending. */
   readonly boots: readonly number[]
 
   private readonly scratch: Scratch | null
 
   /** @param oneRun  a run is used up before the next is asked for, so their arrays may be the same */
-  constructor(view: HeadView, shapes: readonly Shape[], oneRun = false) {
+  constructor(view: HeadView, shapes: RowShapes, oneRun = false) {
     this.scratch = oneRun ? new Scratch() : null
     this.doubles = view.pages.map(page => new Float64Array(page))
     this.words = view.pages.map(page => new Uint32Array(page))
@@ -137,7 +137,7 @@ export class HeadReader {
       const timeUs = this.time(at)
       if (timeUs > toUs) continue
       const page = at >>> PAGE_WORDS_LOG2
-      const { fields, kinds } = this.shapes[this.words[page]![wordOf(at) * 2 + 3]!]!.template
+      const { fields, kinds } = this.shapes.template(this.words[page]![wordOf(at) * 2 + 3]!)
       for (let i = 0; i < fields.length; i++) {
         const field = fields[i]!
         if (!open.has(field)) continue
@@ -209,9 +209,9 @@ export class HeadReader {
       const doubles = this.doubles[address >>> PAGE_WORDS_LOG2]!
       const words = this.words[address >>> PAGE_WORDS_LOG2]!
       const at = wordOf(address)
-      const shape = this.shapes[words[at * 2 + 3]!]!
-      if (shape.template !== template) {
-        template = shape.template
+      const own = this.shapes.template(words[at * 2 + 3]!)
+      if (own !== template) {
+        template = own
         filled = this.openColumns(template, count, fields, open)
       }
       const row = rowOf[i]!
@@ -306,7 +306,7 @@ export class HeadReader {
 
   private isOf(address: number, boot: number | null): boolean {
     if (boot === null) return true
-    return this.shapes[this.words[address >>> PAGE_WORDS_LOG2]![wordOf(address) * 2 + 3]!]!.boot === boot
+    return this.shapes.boot(this.words[address >>> PAGE_WORDS_LOG2]![wordOf(address) * 2 + 3]!) === boot
   }
 
   private previous(address: number): number {

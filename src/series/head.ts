@@ -11,7 +11,8 @@
 // sorting is paid once by the worker that flushes. 11 bytes a sample for five fields, 24 for one.
 //
 // Invariants: a row is not reachable before end(); a page that a view has is never changed where it has rows
-// (head-move.ts changes copies); the text of a value is never changed.
+// (head-move.ts changes copies), nor are the addresses and times of a sealed head's groups; the text of a value is
+// never changed.
 // Not here: limits on memory (store.ts), reading rows as columns (head-read.ts).
 import { assert } from '../base/assert.ts'
 import { VarveError } from '../base/errors.ts'
@@ -51,7 +52,7 @@ export class PagePool {
   }
 }
 
-/** The numbers by which a worker reads a head: plain data, shared memory and one copy. */
+/** The numbers by which a worker reads a head: plain data and shared memory; of an open head a copy. */
 export interface HeadView {
   readonly pages: readonly SharedArrayBuffer[]
   readonly textPages: readonly SharedArrayBuffer[]
@@ -80,9 +81,9 @@ export class Head {
   readonly used: number[] = []
   readonly textPages: SharedArrayBuffer[] = []
   readonly texts: Uint8Array[] = []
-  newest = new Uint32Array(1024)
-  disorder = new Uint8Array(1024)
-  latest = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
+  newest: Uint32Array = new Uint32Array(1024)
+  disorder: Uint8Array = new Uint8Array(1024)
+  latest: Float64Array = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
   rows = 0
   samples = 0
   timeMinUs = Number.POSITIVE_INFINITY
@@ -101,6 +102,7 @@ export class Head {
   private openTime = 0
   private openShape = -1
   private open: Shape | null = null
+  private isSealed = false
   private readonly recent = new Uint32Array(RECENT_TEXTS * 2)
   private readonly pool: PagePool
 
@@ -171,6 +173,10 @@ export class Head {
 
   /** What the head knows of times is worked out anew: noteTime() follows for every row. */
   forgetTimes(): void {
+    if (this.isSealed) {
+      this.latest = shared(Float64Array, this.latest)
+      this.disorder = shared(Uint8Array, this.disorder)
+    }
     this.latest.fill(Number.NEGATIVE_INFINITY)
     this.disorder.fill(0)
     this.timeMinUs = Number.POSITIVE_INFINITY
@@ -220,14 +226,23 @@ export class Head {
 
   /** What a worker needs to read the rows that are here now. */
   view(): HeadView {
+    const { isSealed, newest, disorder, latest } = this
     return {
       pages: [...this.pages],
       textPages: [...this.textPages],
-      newest: this.newest.slice(),
-      disorder: this.disorder.slice(),
-      latest: this.latest.slice(),
+      newest: isSealed ? newest : newest.slice(),
+      disorder: isSealed ? disorder : disorder.slice(),
+      latest: isSealed ? latest : latest.slice(),
       boots: [...this.boots.keys()].sort((a, b) => a - b)
     }
+  }
+
+  /** No more rows: from now on views share the addresses too, 13 bytes a group that every message copied. */
+  seal(): void {
+    this.isSealed = true
+    this.newest = shared(Uint32Array, this.newest)
+    this.disorder = shared(Uint8Array, this.disorder)
+    this.latest = shared(Float64Array, this.latest)
   }
 
   private noteBoot(boot: number, samples: number, time: number): void {
@@ -241,6 +256,7 @@ export class Head {
   }
 
   private addPage(fields: number): void {
+    assert(!this.isSealed, 'a sealed head takes no rows')
     assert(fields + ROW_WORDS < PAGE_WORDS, 'a row fits in a page')
     if ((this.pages.length + 1) * PAGE_WORDS > 0xffffffff) {
       throw new VarveError('VARVE_MEMORY', 'Cannot add samples: the head is full (32 GiB)')
@@ -300,6 +316,18 @@ export class Head {
     this.textFill = at + length
     return page * TEXT_PAGE_BYTES + at
   }
+}
+
+type Numbers = Uint32Array | Uint8Array | Float64Array
+
+/** A copy in shared memory. */
+function shared<T extends Numbers>(
+  kind: { new (buffer: SharedArrayBuffer): T; readonly BYTES_PER_ELEMENT: number },
+  from: T
+): T {
+  const copy = new kind(new SharedArrayBuffer(from.length * kind.BYTES_PER_ELEMENT))
+  copy.set(from)
+  return copy
 }
 
 /** The word of an address within its page; the page is address >>> PAGE_WORDS_LOG2. */

@@ -93,6 +93,7 @@ export class Heads {
   /** Rows that follow go to a new head. */
   seal(walFile: number): void {
     assert(this.sealed === null, 'one head is sealed at a time')
+    this.open.head.seal()
     this.sealed = { ...this.open, walFile }
     this.open = { head: new Head(this.pool), cursor: { page: 0, word: 0 } }
   }

@@ -4,8 +4,9 @@
 //   blocks  := chunks* names index            in this order in the file
 //   chunks  := kind 1 | chunk* | directory    whole chunks (chunk.ts) of consecutive groups, about 16 KiB;
 //                                             block-directory.ts says whose they are, should the index be damaged
-//   names   := kind 2 | zstd(definitions)     catalog.ts: the groups of this segment with all their fields
-//   index   := kind 3 | zstd(index)           segment-index.ts
+//   names   := kind 2 | frames(definitions)   catalog.ts: the groups of this segment with all their fields
+//   index   := kind 3 | frames(index)         segment-index.ts
+//   frames  := zstd frame *                   of FRAME_BYTES or a little more each, the last of what is left
 //   footer  := u8 version 1 | varint groups | varint chunks
 //            | varint index offset | varint index length | varint names offset | varint names length
 //
@@ -31,6 +32,7 @@ export const BLOCK_NAMES = 2
 export const BLOCK_INDEX = 3
 export const CHUNK_ROWS_MAX = 4096
 const BLOCK_BYTES = 16 * 1024
+const FRAME_BYTES = 512 * 1024
 /** The offset of a chunk whose block is still open. */
 const OPEN = -1
 
@@ -42,6 +44,31 @@ export interface GroupName {
   readonly fields: readonly string[]
 }
 
+/**
+ * Bytes that are compressed while they come: the names of 100,000 series are 10 MB, more than everything else
+ * that a flush holds.
+ */
+class Frames {
+  readonly plain = new ByteWriter()
+  private readonly squeezed = new ByteWriter()
+
+  /** Compresses what came, once it is enough. */
+  squeeze(): void {
+    if (this.plain.length >= FRAME_BYTES) this.frame()
+  }
+
+  /** All of it, compressed. */
+  finish(): Uint8Array {
+    if (this.plain.length > 0) this.frame()
+    return this.squeezed.written()
+  }
+
+  private frame(): void {
+    this.squeezed.raw(zstdCompressSync(this.plain.written()))
+    this.plain.reset()
+  }
+}
+
 type PlaceUnderWay = { -readonly [K in keyof ChunkPlace]: ChunkPlace[K] }
 
 /** Writes one series segment; groups are given in ascending order of id. */
@@ -49,9 +76,9 @@ export class SeriesSegmentWriter {
   private readonly file: SegmentWriter
   private readonly block = new ByteWriter(BLOCK_BYTES * 2)
   private readonly directory = new BlockDirectory()
-  private readonly names = new ByteWriter()
-  private readonly index = new ByteWriter()
-  private readonly builder = new IndexBuilder(this.index)
+  private readonly names = new Frames()
+  private readonly index = new Frames()
+  private readonly builder = new IndexBuilder(this.index.plain)
   /** Groups that are not in the index yet: the last of them may still get chunks. */
   private readonly pending: { id: number; places: PlaceUnderWay[] }[] = []
   private groups = 0
@@ -85,8 +112,11 @@ export class SeriesSegmentWriter {
       return
     }
     this.groups++
-    defineGroup(name.id, name.name, name.labels, this.names)
-    for (const [index, field] of name.fields.entries()) defineField(name.id, index, field, this.names)
+    const { plain } = this.names
+    defineGroup(name.id, name.name, name.labels, plain)
+    for (const [index, field] of name.fields.entries()) defineField(name.id, index, field, plain)
+    this.names.squeeze()
+    this.index.squeeze()
   }
 
   /** Nothing was added: abort the file rather than finish it. */
@@ -104,8 +134,8 @@ export class SeriesSegmentWriter {
     assert(this.groups > 0, 'a segment holds something')
     this.closeBlock()
     for (const { id, places } of this.pending) this.builder.group(id, places)
-    const names = this.file.block(BLOCK_NAMES, zstdCompressSync(this.names.written()))
-    const index = this.file.block(BLOCK_INDEX, zstdCompressSync(this.index.written()))
+    const names = this.file.block(BLOCK_NAMES, this.names.finish())
+    const index = this.file.block(BLOCK_INDEX, this.index.finish())
     const footer = new ByteWriter()
     footer.u8(SERIES_SEGMENT_VERSION)
     footer.varint(this.groups)

@@ -62,7 +62,7 @@ async function open() {
     {
       flush: async (view, classes) => {
         await release.promise
-        const head = new HeadReader(view, series.shapes.all)
+        const head = new HeadReader(view, series.shapes)
         return flushHead(disk, head, series.catalog, classes, nextIds(countTargets(head, classes)))
       }
     }

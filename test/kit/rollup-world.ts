@@ -100,7 +100,7 @@ export async function openWorld(
     storage.catalogFile,
     {
       flush(view, classes) {
-        const head = new HeadReader(view, series.shapes.all)
+        const head = new HeadReader(view, series.shapes)
         return flushHead(disk, head, series.catalog, classes, ids(countTargets(head, classes)))
       }
     }
@@ -168,7 +168,7 @@ export function openReader(
 ) {
   const { engine, series } = storage
   const progress = hasTiers ? storage.progress : new RollupProgress()
-  const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
+  const heads = series.views().map(view => new HeadReader(view, series.shapes))
   const segments = [...engine.manifest.segments.values()]
   const reader = openTiered(series.catalog, segments, heads, progress, cache, onDamage)
   // Worlds are small, and their samples cheaper than any tier: it is the tiers that are tested here.

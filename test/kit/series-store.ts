@@ -120,7 +120,7 @@ export class InlineStore {
       storage.catalogFile,
       {
         flush: (view, classes) => {
-          const head = new HeadReader(view, series.shapes.all)
+          const head = new HeadReader(view, series.shapes)
           return flushHead(disk, head, series.catalog, classes, store.ids(countTargets(head, classes)))
         }
       }
@@ -162,7 +162,7 @@ export class InlineStore {
       tier === null ? !isTierClass(info.class) : info.class === tierClass(tier)
     const segments = series.live(engine.manifest.segments.values()).filter(isWanted)
     const views = tier === null && withHeads ? series.views() : []
-    const heads = views.map(view => new HeadReader(view, series.shapes.all))
+    const heads = views.map(view => new HeadReader(view, series.shapes))
     const reader = new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
       this.damage.push(error)
     )
@@ -236,7 +236,7 @@ export class InlineStore {
     const { series, engine } = this.storage
     const segments = series.live(engine.manifest.segments.values())
     for (const info of segments) cache.open(info)
-    const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
+    const heads = series.views().map(view => new HeadReader(view, series.shapes))
     const progress = RollupProgress.decode(this.storage.progress.encode())
     try {
       return await callback(

@@ -76,13 +76,13 @@ t.test('moveRows() moves the rows of a boot for new views and leaves old ones al
       rows.push(isOfBoot ? { ...row, timeUs: row.timeUs + DELTA_US } : row)
       after.write(rows.at(-1)!)
     }
-    const old = new HeadReader(head.view(), shapes.all)
+    const old = new HeadReader(head.view(), shapes)
     const moves = new Map<number, RowMove>()
     for (const [id, { boot }] of [...shapes.all].entries()) {
       if (boot === 5) moves.set(id, { shape: shapes.twin(id, 0), deltaUs: DELTA_US })
     }
     moveRows(head, shapes.all, moves)
-    const moved = new HeadReader(head.view(), shapes.all)
+    const moved = new HeadReader(head.view(), shapes)
     t.equal(head.boots.size, 0)
     const fresh = new Head(new PagePool())
     for (const row of rows) appendRow(fresh, shapes, row)
@@ -108,7 +108,7 @@ t.test('moveRows() moves the rows of a boot for new views and leaves old ones al
     const row = { group: 0, timeUs: MAX - 1, values: [{ field: 0, kind: KIND.number, value: 1 }] }
     appendRow(head, shapes, row)
     after.write(row)
-    const run = new HeadReader(head.view(), shapes.all).run(0, null, 0, MAX)
+    const run = new HeadReader(head.view(), shapes).run(0, null, 0, MAX)
     t.same(runLines([run!]), after.lines(0), `VARVE_SEED=${seed} appended`)
   }
 })

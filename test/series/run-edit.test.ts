@@ -12,7 +12,7 @@ import { anyRows, appendRow, Model, type ModelRow, runLines } from './model.ts'
 function runOf(rows: readonly ModelRow[]): Run {
   const [head, shapes] = [new Head(new PagePool()), new Shapes()]
   for (const row of rows) appendRow(head, shapes, row)
-  return new HeadReader(head.view(), shapes.all).run(0, null, 0, Number.MAX_SAFE_INTEGER)!
+  return new HeadReader(head.view(), shapes).run(0, null, 0, Number.MAX_SAFE_INTEGER)!
 }
 
 t.test('merge() lets the later run win field by field', async t => {

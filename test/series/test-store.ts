@@ -110,7 +110,7 @@ export async function openStore(
   }
   series.start(storage, catalogFile, {
     flush(view, classes) {
-      const head = new HeadReader(view, series.shapes.all)
+      const head = new HeadReader(view, series.shapes)
       const ids = Array.from({ length: countTargets(head, classes) }, () => manifest.nextSegmentId())
       return flushHead(disk, head, series.catalog, classes, { ids, order: ids[0] ?? 0 })
     }
@@ -149,7 +149,7 @@ export async function openStore(
     },
     reader() {
       const cache = new SegmentCache(disk, { filesMax: 1000, indexBytesMax: 1e6 })
-      const heads = series.views().map(view => new HeadReader(view, series.shapes.all))
+      const heads = series.views().map(view => new HeadReader(view, series.shapes))
       const segments = [...manifest.segments.values()]
       for (const info of segments) holdOpen(cache, info)
       const reader = new SeriesReader({ catalog: series.catalog, segments, heads }, cache, error =>
