@@ -13,6 +13,7 @@
 // Not here: packets (door.ts), their way to aedes (aedes-link.ts), messages of our own (server.ts).
 import type { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
+import mqttPacket from 'mqtt-packet'
 import { reason, VarveError } from '../base/errors.ts'
 import type { Auth } from './auth.ts'
 import type { Door } from './door.ts'
@@ -61,6 +62,10 @@ export interface HandshakeParts {
   /** The connection ended without leave. */
   onWill(will: AedesPublish, door: Door): void
 }
+
+// aedes' encoder else keeps a Buffer for each number of two bytes: 9 MiB from the first packet on, for packets
+// that are rare here.
+mqttPacket.writeToStream.cacheNumbers = false
 
 export class Handshakes {
   private readonly parts: HandshakeParts

@@ -124,8 +124,8 @@ export class RecordFile {
     putRecord(this.out, this.salt, this.synced, kind, payload)
   }
 
-  /** Writes and syncs what was appended. One at a time. @throws {VarveError} as Disk */
-  async sync(): Promise<void> {
+  /** Writes what was appended, so that it is not held until sync(). One at a time. @throws {VarveError} as Disk */
+  async write(): Promise<void> {
     this.check()
     if (this.out.length === 0) return
     const bytes = this.out.copy()
@@ -134,12 +134,24 @@ export class RecordFile {
     this.end += bytes.length
     try {
       await this.file!.write(bytes, at)
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
+  }
+
+  /** Writes and syncs what was appended. One at a time. @throws {VarveError} as Disk */
+  async sync(): Promise<void> {
+    await this.write()
+    const end = this.end
+    if (end === this.synced) return
+    try {
       await this.file!.sync()
     } catch (error) {
       this.failure = error
       throw error
     }
-    this.synced = at + bytes.length
+    this.synced = end
   }
 
   /**

@@ -21,6 +21,9 @@ export function readExtent(note: Uint8Array | undefined): CatalogCursor {
   return { groups: from.varint(), series: from.varint() }
 }
 
+/** Definitions of one record, about: after a flood of topics there are 10 MB of them, which nobody holds at once. */
+const PIECE_BYTES = 256 * 1024
+
 export class CatalogFile {
   private readonly catalog: Catalog
   private readonly inFile: CatalogCursor = { groups: 0, series: 0 }
@@ -56,12 +59,15 @@ export class CatalogFile {
   /** Adds what is not in the file yet. @throws as Disk */
   async save(file: RecordFile): Promise<void> {
     if (file.failed) return this.rewrite(file)
-    // Not kept: after a flood of topics it is some megabytes.
     const out = new ByteWriter()
     const cursor = { ...this.inFile }
-    this.catalog.encode(cursor, out)
-    if (out.length === 0) return
-    file.append(CATALOG_RECORD, out.written())
+    for (;;) {
+      out.reset()
+      this.catalog.encode(cursor, out, PIECE_BYTES)
+      if (out.length === 0) break
+      file.append(CATALOG_RECORD, out.written())
+      await file.write()
+    }
     await file.sync()
     Object.assign(this.inFile, cursor)
   }

@@ -154,13 +154,18 @@ export class Catalog {
     return cursor.groups === this.groupCount && cursor.series === this.seriesCount
   }
 
-  /** Appends the definitions the cursor has not seen, and moves it. */
-  encode(cursor: CatalogCursor, out: ByteWriter): void {
+  /**
+   * Appends definitions that the cursor has not seen, and moves it: all of them, unless `out` comes to bytesMax.
+   * A group comes before its fields.
+   */
+  encode(cursor: CatalogCursor, out: ByteWriter, bytesMax = Number.POSITIVE_INFINITY): void {
     for (; cursor.groups < this.groupCount; cursor.groups++) {
+      if (out.length >= bytesMax) return
       const id = cursor.groups
       defineGroup(id, this.table.groupName(id), this.table.labels(id), out)
     }
     for (; cursor.series < this.seriesCount; cursor.series++) {
+      if (out.length >= bytesMax) return
       const id = cursor.series
       defineField(this.table.groupOfSeries(id), this.table.fieldIndex(id), this.table.fieldName(id), out)
     }

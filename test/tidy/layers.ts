@@ -38,6 +38,7 @@ export const layers: Readonly<Record<string, string>> = {
 /** Package, built-in module or global → paths below src, or their beginnings, that may use it. */
 export const owners: Readonly<Record<string, readonly string[]>> = {
   aedes: ['broker/handshakes.ts'],
+  'mqtt-packet': ['broker/handshakes.ts'],
   re2js: ['series/regex.ts'],
   ws: ['broker/'],
   hyparquet: ['transfer/parquet-read.ts'],
