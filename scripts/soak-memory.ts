@@ -24,6 +24,8 @@ import { ask, metric, startVarve, type Varve } from './varve-process.ts'
 
 const mib = 2 ** 20
 const settleMs = 5_000
+/** Until the thread that waits for a first query has ended: it is no part of an empty daemon. */
+const emptyMs = 35_000
 const names = ['steady', 'many', 'flood'] as const
 const bench = benchArguments(names, ['minutes', 'topics'])
 const minutes = bench.number('minutes', 20)
@@ -89,7 +91,7 @@ async function keepAsking(varve: Varve, signal: AbortSignal): Promise<number> {
 async function soak(name: (typeof names)[number]): Promise<void> {
   const { program, dir, flags } = bench
   const varve = await startVarve({ program, dataDir: join(dir, name), flags })
-  await sleep(settleMs)
+  await sleep(emptyMs)
   const idle = procBytes(varve.pid, 'status', 'VmRSS')
   const moments: Moment[] = []
   const end = new AbortController()
