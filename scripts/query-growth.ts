@@ -9,6 +9,7 @@ import { NodeDisk } from '../src/disk/node-disk.ts'
 import { Poster, startStore } from './bench-peers.ts'
 import { median, round } from './bench-report.ts'
 import { QueryClient } from './query-client.ts'
+import type { Program } from './varve-process.ts'
 import { lineBodies, standard } from './workload.ts'
 
 export interface GrowthRow {
@@ -69,7 +70,8 @@ const asked: readonly Question[] = [
 export async function measureGrowth(
   dir: string,
   lengths: readonly number[],
-  times: number
+  times: number,
+  { program, flags }: { readonly program: Program; readonly flags: readonly string[] }
 ): Promise<GrowthRow[]> {
   const roundsOf = (samples: number) => Math.ceil(samples / 5 / standard.devices)
   const startMs = Date.now() - roundsOf(lengths.at(-1)!) * standard.roundMs - 900_000
@@ -78,7 +80,8 @@ export async function measureGrowth(
   for (const length of lengths) {
     const fromMs = startMs + roundsOf(stored) * standard.roundMs
     const endMs = startMs + roundsOf(length) * standard.roundMs
-    const store = await startStore('varve', dir)
+    // Every question is evaluated: an answer that was kept would cost the same whatever the history.
+    const store = await startStore('varve', dir, { program, flags: [...flags, '--query.cache_max', '0'] })
     const poster = new Poster(store, 4)
     await poster.postAll(lineBodies({ ...standard, startMs: fromMs }, length - stored, 5000), 4)
     poster.close()

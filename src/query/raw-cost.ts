@@ -24,6 +24,8 @@ export function isRawCheap(
   tierStepUs: number
 ): boolean {
   if (source.rawFromUs(group) > fromUs) return false
-  const { rows, spanUs } = source.costOf(group, fromUs, toUs, lengthUs, originUs)
-  return rows <= ROWS_FREE + (spanUs / tierStepUs) * ROWS_PER_WINDOW
+  const rowsMax = (spanUs: number) => ROWS_FREE + (spanUs / tierStepUs) * ROWS_PER_WINDOW
+  // The span of the rows is at most what is asked: of a month the first days tell.
+  const { rows, spanUs } = source.costOf(group, fromUs, toUs, lengthUs, originUs, rowsMax(toUs - fromUs))
+  return rows <= rowsMax(spanUs)
 }

@@ -4,8 +4,8 @@
 //   packed := value 0 in bits [0, width), value 1 in bits [width, 2 width) ...   zero-padded to a byte
 // Example: width 3, values 1 2 3 4 5 = d1 58
 //
-// Unpacking has one generated, unrolled kernel per width (33 functions of 32 values each, made once when the
-// module loads): shifts and masks are constants there, which is what makes it 2 G values/s in plain JavaScript.
+// Unpacking has one generated, unrolled kernel per width (up to 33 functions of 32 values each, made when
+// first used): shifts and masks are constants there, which is what makes it 2 G values/s in plain JavaScript.
 //
 // Invariants: a packed width is 0 to 32; a kernel may load up to 124 bytes past what it needs, so the last
 // values of a buffer are unpacked from a padded copy.
@@ -42,7 +42,8 @@ function makeKernel(width: number): Kernel {
   return new Function('view', 'at', 'into', 'to', lines.join('\n')) as Kernel
 }
 
-const KERNELS: readonly Kernel[] = Array.from({ length: 33 }, (_, width) => makeKernel(width))
+/** By width, made when a width is first met: all of them take as long as a short query. */
+const KERNELS: (Kernel | undefined)[] = new Array(33).fill(undefined)
 
 /** How many bytes n values of a width take. */
 export function packedBytes(n: number, width: number): number {
@@ -93,7 +94,7 @@ export function unpack(from: ByteReader, n: number, width: number, into: Uint32A
       `Cannot unpack ${n} values of ${width} bits at ${from.at}: ${from.left} bytes are left`
     )
   }
-  const kernel = KERNELS[width]!
+  const kernel = (KERNELS[width] ??= makeKernel(width))
   const view = from.view
   const step = width * 4
   let at = from.at

@@ -66,6 +66,11 @@ class Slab {
     return this.bytes.toString('utf8', this.textStart, end)
   }
 
+  textIs(at: number, text: Uint8Array): boolean {
+    const end = this.after(at)
+    return this.holds(this.textStart, end, text)
+  }
+
   holds(start: number, end: number, key: Uint8Array): boolean {
     if (end - start !== key.length) return false
     for (let i = 0; i < key.length; i++) if (this.bytes[start + i] !== key[i]) return false
@@ -181,6 +186,19 @@ export class CatalogTable {
     return ''
   }
 
+  /** Whether a label has this value, both as UTF-8; nothing is decoded. */
+  labelIs(id: number, name: Uint8Array, value: Uint8Array): boolean {
+    const { slab } = this
+    let at = slab.after(this.starts.at[id]!)
+    for (let left = slab.bytes[at++]!; left > 0; left--) {
+      const valueAt = slab.after(at)
+      const end = slab.after(valueAt)
+      if (slab.textIs(at, name)) return slab.textIs(valueAt, value)
+      at = end
+    }
+    return false
+  }
+
   // Fields
 
   /** The series of a group, in the order of their indexes. */
@@ -224,6 +242,11 @@ export class CatalogTable {
   /** Gives a series another name. */
   renameField(id: number, field: string): void {
     this.nameAt.set(id, this.nameOf(field))
+  }
+
+  /** A number for the name of a series: equal numbers are equal names of fields. */
+  fieldNameAt(id: number): number {
+    return this.nameAt.at[id]!
   }
 
   groupOfSeries(id: number): number {

@@ -97,6 +97,33 @@ export class Catalog {
     return this.table.label(id, name)
   }
 
+  /** Whether a group's label has this value, which is not '', both as UTF-8; cheaper than label(). */
+  labelIs(id: number, name: Uint8Array, value: Uint8Array): boolean {
+    return this.table.labelIs(id, name, value)
+  }
+
+  /**
+   * Adds the series of a group whose names pass a test; cheaper than at().
+   * @param tested  what names came to, of one test: group name -> field -> passed
+   */
+  addSeriesWhere(
+    id: number,
+    test: (name: string) => boolean,
+    tested: Map<string, Map<number, boolean>>,
+    into: number[]
+  ): void {
+    const { table } = this
+    const name = table.groupName(id)
+    let fields = tested.get(name)
+    if (fields === undefined) tested.set(name, (fields = new Map()))
+    for (const series of table.seriesOf(id)) {
+      const field = table.fieldNameAt(series)
+      let passed = fields.get(field)
+      if (passed === undefined) fields.set(field, (passed = test(seriesName(name, table.fieldName(series)))))
+      if (passed) into.push(series)
+    }
+  }
+
   /**
    * The id of the group of a name and labels, made when it is new. A group alone counts as one series until
    * it has a field, so that a flood of topics meets the limit.

@@ -153,7 +153,14 @@ export class SeriesReader implements SeriesSource {
     }
   }
 
-  costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost {
+  costOf(
+    group: number,
+    fromUs: number,
+    toUs: number,
+    stepUs: number,
+    originUs: number,
+    rowsMax: number
+  ): ReadCost {
     let rows = 0
     let firstUs = toUs
     let lastUs = fromUs
@@ -166,6 +173,7 @@ export class SeriesReader implements SeriesSource {
         firstUs = Math.min(firstUs, place.firstUs)
         lastUs = Math.max(lastUs, place.lastUs)
       }
+      if (rows > rowsMax) break
     }
     return { rows, spanUs: Math.max(0, Math.min(lastUs, toUs) - Math.max(firstUs, fromUs)) }
   }

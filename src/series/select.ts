@@ -4,7 +4,7 @@
 //
 // Not here: the tests themselves (matcher.ts, topic-filter.ts).
 import { VarveError } from '../base/errors.ts'
-import { type Catalog, seriesName } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from './matcher.ts'
 import { checkTopicFilter, topicMatches } from './topic-filter.ts'
 
@@ -19,19 +19,18 @@ export function selectSeries(
   limit: number
 ): Uint32Array {
   const byName = matchers.filter(matcher => matcher.name === NAME_LABEL).map(compileMatcher)
+  const passes = (name: string) => byName.every(test => test(name))
   const byLabel = matchers
     .filter(matcher => matcher.name !== NAME_LABEL)
-    .map(matcher => ({ name: matcher.name, test: compileMatcher(matcher) }))
+    .map(matcher => labelTest(catalog, matcher))
   if (topicFilter !== null) checkTopicFilter(topicFilter)
+  // Devices of one kind have the same names: each is tested once.
+  const tested = new Map<string, Map<number, boolean>>()
   const found: number[] = []
   for (let id = 0; id < catalog.groupCount; id++) {
     if (topicFilter !== null && !topicMatches(topicFilter, catalog.label(id, 'topic'))) continue
-    if (!byLabel.every(({ name, test }) => test(catalog.label(id, name)))) continue
-    const group = catalog.at(id)
-    for (let i = 0; i < group.fields.length; i++) {
-      const name = byName.length === 0 ? '' : seriesName(group.name, group.fields[i]!)
-      if (byName.every(test => test(name))) found.push(group.series[i]!)
-    }
+    if (!byLabel.every(test => test(id))) continue
+    catalog.addSeriesWhere(id, passes, tested, found)
     if (found.length > limit) {
       throw new VarveError(
         'VARVE_QUERY_SERIES',
@@ -40,4 +39,15 @@ export function selectSeries(
     }
   }
   return Uint32Array.from(found).sort()
+}
+
+/** The test of a group by a label. An exact value is compared where it lies. */
+function labelTest(catalog: Catalog, matcher: Matcher): (group: number) => boolean {
+  const { name, op, value } = matcher
+  if (op === '=' && value !== '' && (name + value).isWellFormed()) {
+    const [nameBytes, valueBytes] = [Buffer.from(name), Buffer.from(value)]
+    return group => catalog.labelIs(group, nameBytes, valueBytes)
+  }
+  const test = compileMatcher(matcher)
+  return group => test(catalog.label(group, name))
 }

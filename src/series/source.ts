@@ -165,8 +165,18 @@ export interface SeriesSource extends BlockCount {
     ends: boolean,
     originUs?: number
   ): Iterable<Run | Summary>
-  /** What folds() would read of segments; rows in memory cost the same however windows are told. */
-  costOf(group: number, fromUs: number, toUs: number, stepUs: number, originUs: number): ReadCost
+  /**
+   * What folds() would read of segments; rows in memory cost the same however windows are told.
+   * @param rowsMax  beyond so many the count ends, and no more segments are opened for it
+   */
+  costOf(
+    group: number,
+    fromUs: number,
+    toUs: number,
+    stepUs: number,
+    originUs: number,
+    rowsMax: number
+  ): ReadCost
   /** The newest value of each field of a group at or before toUs, by field. @param fields  null for all */
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** What could not be read so far; a source that cannot be damaged leaves it out. */

@@ -57,6 +57,19 @@ function rowsOf(reader: SeriesReader, group: number): number {
   return rows
 }
 
+t.test('costOf() opens no more segments than it needs to know that it is too much', async t => {
+  const dir = temporary(t)
+  const store = await filled(dir)
+  const { cache, reader } = open(store, new NodeDisk(dir), 10, place => t.fail(place))
+  const cost = (rowsMax: number) => reader.costOf(3, 0, Number.MAX_SAFE_INTEGER, 1e6, 0, rowsMax).rows
+  t.ok(cost(ROWS + 1) > ROWS + 1)
+  t.equal(cache.counts.opened, 2)
+  t.equal(cost(Number.POSITIVE_INFINITY), FLUSHES * ROWS)
+  t.equal(cache.counts.opened, FLUSHES)
+  reader.close()
+  cache.close()
+})
+
 t.test('a query over a damaged segment tells it once, and everything else is read', async t => {
   for (const where of ['chunks', 'index'] as const) {
     const dir = temporary(t)

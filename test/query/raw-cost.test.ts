@@ -27,3 +27,16 @@ t.test('isRawCheap() is false where samples are gone', async t => {
   t.ok(isCheap(source(1, 1, 1000)))
   t.notOk(isCheap(source(1, 1, 1001)))
 })
+
+t.test('isRawCheap() lets the count end where no span of rows would make it cheap', async t => {
+  let rowsMax = 0
+  const costOf = (...parts: Parameters<SeriesSource['costOf']>): ReadCost => {
+    rowsMax = parts[5]
+    return { rows: rowsMax, spanUs: 1e12 - 1000 }
+  }
+  t.ok(
+    isCheap({ costOf, rawFromUs: () => 0 } as unknown as SeriesSource),
+    'so many in all of the span are cheap'
+  )
+  t.equal(rowsMax, 4096 + ((1e12 - 1000) / MINUTE_US) * 10)
+})
