@@ -88,12 +88,17 @@ t.test('a string is a series of value 1 with the label value, and ends when the 
 })
 
 t.test('lists tell of strings where a matcher on value or its values ask for them', async t => {
-  const list = (kind: PromqlListRequest['kind'], parameters: Record<string, string>, name = '') => {
-    const given = new Map(Object.entries(parameters).map(([key, value]) => [key, [value]]))
+  const whole = (
+    kind: PromqlListRequest['kind'],
+    parameters: Record<string, string | string[]>,
+    name = ''
+  ) => {
+    const given = new Map(Object.entries(parameters).map(([key, value]) => [key, [value].flat()]))
     const request = readListRequest(kind, given, 0, name)
     const context = { limits: DEFAULT_QUERY_LIMITS, clock: systemClock, isCancelled: () => false }
-    return JSON.parse(Buffer.concat([...answer(states(), request, context)]).toString()).data
+    return JSON.parse(Buffer.concat([...answer(states(), request, context)]).toString())
   }
+  const list: typeof whole = (...asked) => whole(...asked).data
   const match = 'lamp{value="on"}'
   t.same(list('promql-series', { 'match[]': match }), [{ __name__: 'lamp', topic: 'a', value: 'on' }])
   t.same(list('promql-series', { 'match[]': match, start: '25', end: '65' }), [], 'on is gone for that span')
@@ -103,6 +108,17 @@ t.test('lists tell of strings where a matcher on value or its values ask for the
   t.same(list('promql-values', { 'match[]': match }, 'topic'), ['a'])
   t.same(list('promql-values', { 'match[]': 'lamp' }, 'value'), ['off', 'on'])
   t.same(list('promql-values', { 'match[]': 'lamp', end: '25' }, 'value'), ['on'])
+  const twice = list('promql-series', { 'match[]': ['lamp{value!="off"}', 'lamp', match] })
+  t.same(
+    twice,
+    [
+      { __name__: 'lamp', topic: 'a' },
+      { __name__: 'lamp', topic: 'a', value: 'on' }
+    ],
+    'once each'
+  )
+  const cut = whole('promql-series', { 'match[]': '{topic="a"}', limit: '1' })
+  t.same([cut.data.length, cut.warnings], [1, ['results truncated due to limit']])
   t.same(list('promql-values', {}, 'value'), [], 'who names no series would read them all')
 })
 

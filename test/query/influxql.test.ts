@@ -184,6 +184,7 @@ t.test('SELECT: each function', async t => {
     mode: 1
   })
   t.strictSame(values('SELECT percentile(value, 50) FROM cpu'), [[[30, 3]]])
+  t.strictSame(values('SELECT percentile(value, 60) FROM cpu'), [[[200, 4]]], 'the rank is rounded')
   t.strictSame(values('SELECT max(value) FROM cpu'), [[[60, 8]]])
   t.strictSame(values('SELECT count(distinct(state)) FROM cpu'), [[[0, 2]]])
   t.strictSame(values('SELECT distinct(state) FROM cpu'), [
@@ -258,6 +259,23 @@ t.test('SELECT: time zones move windows and the times that are shown', async t =
   )
 })
 
+t.test('WHERE takes times from either side, open and closed ends, and zones in their text', async t => {
+  const found = (where: string) => values(`SELECT value FROM cpu WHERE host = 'a' AND ${where}`)
+  const s = (seconds: number) => `${START_S + seconds}s`
+  const [at60, at200] = [
+    [60, 5],
+    [200, 4]
+  ]
+  t.strictSame(found(`time > ${s(60)}`), [[at200]])
+  t.strictSame(found(`time >= ${s(60)}`), [[at60, at200]])
+  t.strictSame(found(`time > ${s(30)} AND time < ${s(200)}`), [[at60]])
+  t.strictSame(found(`time > ${s(30)} AND time <= ${s(200)}`), [[at60, at200]])
+  t.strictSame(found(`${s(60)} < time`), [[at200]])
+  t.strictSame(found(`${s(60)} <= time AND ${s(200)} > time`), [[at60]])
+  t.strictSame(found("time = '2023-11-15T03:45:00+05:30'"), [[at60]])
+  t.strictSame(found("time = '2023-11-14T22:15:00Z'"), [[at60]])
+})
+
 t.test('SHOW lists measurements, fields, tags, values and series', async t => {
   const lists: readonly [string, unknown][] = [
     ['SHOW MEASUREMENTS', [[['cpu'], ['on'], ['room'], ['temperature']]]],
@@ -284,6 +302,7 @@ t.test('SHOW lists measurements, fields, tags, values and series', async t => {
         ]
       ]
     ],
+    ['SHOW TAG VALUES FROM cpu WITH KEY != host', [[['region', 'eu']]]],
     ["SHOW TAG VALUES WITH KEY = host WHERE region = 'eu'", [[['host', 'a']]]],
     ['SHOW SERIES FROM cpu', [[['cpu,host=a,region=eu'], ['cpu,host=b']]]],
     ['SHOW DATABASES', [[['varve']]]]
