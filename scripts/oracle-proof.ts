@@ -1,8 +1,8 @@
-// Proves that two answers differ by rounding alone, which a discontinuous or steep function made large
-// (round() of .5, changes() of averages, sin() of a huge number). The query is cut in two: an expression in it
-// and what is made of it. When both servers give the same for the expression (or differ there in
-// what is explained), and what varve makes of *their*
-// values for it is their answer, then neither part differs, and only last digits are left to do it.
+// Proves that two answers differ by rounding or ties alone, which a discontinuous or steep function made large
+// (round() of .5, changes() of averages, sin() of a huge number, a quantile over topk()). The query is cut in
+// two: an expression in it and what is made of it. When both servers give the same for the expression (or differ
+// there in ties, or in what is explained), and what varve makes of *their* values for it is their answer, then
+// neither part differs.
 //
 // Not here: what counts as the same (promql-oracle.ts).
 
