@@ -5,7 +5,7 @@
 //
 // Numbers agree within 1e-9 relative. Rows of one time in a plain SELECT may come in any order: InfluxDB's own
 // depends on its index. Two errors agree when both are errors, whatever they say. `explained` counts answers
-// that differ where varve means to: see isExplained().
+// that differ where varve means to: see isExplained() and isTied().
 // Exit: 0 none differs, 1 else.
 
 import { spawn } from 'node:child_process'
@@ -170,6 +170,26 @@ function isExplained(query: string, why: string): boolean {
   )
 }
 
+/**
+ * Whether functions of successive values over several series differ only in which of the values of one time
+ * comes first, which InfluxDB takes from its index: each series by itself gives the same, and the first
+ * difference is at, or next after, a time of several values.
+ */
+async function isTied(query: string, why: string, urls: readonly [string, string]): Promise<boolean> {
+  const found =
+    /^SELECT (?:derivative|non_negative_\w+|difference|moving_average|cumulative_sum)\((\w+)[^()]*\) (FROM \w+ WHERE [^()]*)$/.exec(
+      query
+    )
+  const at = /theirs \["([^"]*)"/.exec(why)?.[1]
+  if (found === null || at === undefined || / GROUP BY /.test(query)) return false
+  const [theirs, ours] = await Promise.all(urls.map(url => ask(url, `${query} GROUP BY *`)))
+  if (difference(theirs!, ours!, query) !== null) return false
+  const raw = await ask(urls[0], `SELECT ${found[1]} ${found[2]}`)
+  const times = raw.results![0]!.series![0]!.values.map(([time]) => String(time))
+  const here = times.indexOf(at)
+  return times[here + 1] === at || (here > 1 && times[here - 1] === times[here - 2])
+}
+
 async function main(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'influxql-oracle-'))
   const random = new Random(Number(options.seed))
@@ -203,6 +223,7 @@ async function main(): Promise<void> {
           if (theirs.error !== undefined || theirs.results!.some(one => one.error)) counts.errors++
           else if (theirs.results!.every(one => one.series === undefined)) counts.empty++
         } else if (isExplained(query, why)) counts.explained++
+        else if (await isTied(query, why, [influx.url, varve.httpUrl])) counts.explained++
         else if (++counts.differ <= Number(options.show)) console.log(`DIFFERS ${query}\n    ${why}`)
       }
       differing += counts.differ

@@ -198,9 +198,12 @@ function demo(random: Random, all: OracleSeries[], startMs: number): void {
   }
 }
 
-/** Remote-write requests of ten minutes each, in order of time: snappy over protobuf. */
-export function* remoteWrites(all: readonly OracleSeries[], startMs: number): Generator<Uint8Array> {
-  const slice = 600_000
+/** Remote-write requests of `slice` ms each, in order of time: snappy over protobuf. */
+export function* remoteWrites(
+  all: readonly OracleSeries[],
+  startMs: number,
+  slice = 600_000
+): Generator<Uint8Array> {
   for (let fromMs = startMs; fromMs < startMs + 2 * SPAN_MS; fromMs += slice) {
     const parts: Buffer[] = []
     for (const { name, labels, times, values } of all) {

@@ -2,14 +2,18 @@
 // receiver, sends the samples, asks both the same queries, and prints what agrees and each difference.
 //
 //   node scripts/promql-oracle.ts [--seed=1] [--random=500] [--compliance=promql-test-queries.yml]
-//                                 [--prometheus=prometheus] [--only=text | --query=expr ...] [--show=40]
+//                                 [--prometheus=prometheus] [--only=text | --query=expr ...] [--show=40] [--store]
 //
+// varve evaluates over arrays, or with --store in a daemon whose samples lie in segments, tiers and memory
+// (oracle-store.ts); then range queries are asked on the windows of tiers too, and `tiers` counts answers that
+// were read from some.
 // varve is asked with the rules of Prometheus 2 (ranges closed at their start), since Debian's is 2.42.
 // Numbers agree within 1e-9 relative; two errors agree when they are of one type. `ties` counts answers of
 // topk and bottomk that differ only in which series of equal values stayed; `explained` counts answers that
-// differ only where 2.42 is known to be off and later versions are not: see isExplained(). `unstable` counts
+// differ only where 2.42 is known to be off and later versions are not: see oracle-difference.ts. `unstable` counts
 // random answers that differ only in samples which change as much with the order of the series and the 13th
 // digit of the data: the last bit of a sum, made large by cos() of a huge number, or a tie in an inner topk().
+// `proved` counts answers whose difference is proven to be rounding, made large (oracle-proof.ts).
 // Exit: 0 none differs, 1 else.
 
 import { spawn } from 'node:child_process'
@@ -31,7 +35,10 @@ import {
 } from '../src/query/promql/parameters.ts'
 import { ArraySource, STALE } from '../test/promql/array-source.ts'
 import { fingerprint, type OracleSeries, oracleSeries, remoteWrites, SPAN_MS } from './oracle-data.ts'
+import { type Answer, difference, type Found, isSame, STATUS, samples } from './oracle-difference.ts'
+import { cutsOf, type RecordedSeries, RecordedSource } from './oracle-proof.ts'
 import { compliance, randomQuery, systematic } from './oracle-queries.ts'
+import { startStore } from './oracle-store.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -41,14 +48,14 @@ const { values: options } = parseArgs({
     prometheus: { type: 'string', default: 'prometheus' },
     only: { type: 'string' },
     query: { type: 'string', multiple: true },
-    show: { type: 'string', default: '40' }
+    show: { type: 'string', default: '40' },
+    store: { type: 'boolean', default: false }
   }
 })
 
 const START_MS = 1_700_000_000_000
-const TOLERANCE = 1e-9
-/** The key of an answer's status beside those of its samples. */
-const STATUS = 'status'
+/** Of range queries on the windows of the store's tiers, s. */
+const ALIGNED_S = 120
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -115,24 +122,25 @@ function sourceOf(all: readonly OracleSeries[], factor: (series: number) => numb
   )
 }
 
-interface Answer {
-  readonly status: string
-  readonly errorType?: string
-  readonly error?: string
-  readonly data?: { resultType: string; result: unknown }
-}
-
 interface Question {
   readonly path: 'query' | 'query_range'
   readonly parameters: Readonly<Record<string, string>>
 }
 
-async function askPrometheus(url: string, { path, parameters }: Question): Promise<Answer> {
+async function askServer(url: string, { path, parameters }: Question): Promise<Answer> {
   const response = await fetch(`${url}/api/v1/${path}`, {
     method: 'POST',
     body: new URLSearchParams(parameters)
   })
   return (await response.json()) as Answer
+}
+
+/** Asks a varve with the rules of Prometheus 2, and tells whether it read from tiers. */
+async function askStore(url: string, question: Question): Promise<{ answer: Answer; isOfTiers: boolean }> {
+  const parameters = { ...question.parameters, rules: '2', explain: '1' }
+  const answer = await askServer(url, { ...question, parameters })
+  const reads = answer.explain?.flatMap(selector => selector.reads) ?? []
+  return { answer, isOfTiers: reads.some(({ from }) => from !== 'raw') }
 }
 
 function askVarve(source: ArraySource, { path, parameters }: Question): Answer {
@@ -147,44 +155,6 @@ function askVarve(source: ArraySource, { path, parameters }: Question): Answer {
     const isBad = ['VARVE_PROMQL', 'VARVE_PROMQL_TYPE', 'VARVE_PARAMETER'].includes(error.code)
     return { status: 'error', errorType: isBad ? 'bad_data' : 'execution', error: error.message }
   }
-}
-
-type Pair = [number, string]
-interface Found {
-  readonly metric: Record<string, string>
-  readonly value?: Pair
-  readonly values?: Pair[]
-}
-
-function isSame(a: string, b: string): boolean {
-  if (a === b) return true
-  const [x, y] = [a, b].map(text => Number(text.replace('Inf', 'Infinity'))) as [number, number]
-  return Math.abs(x - y) <= TOLERANCE * Math.max(Math.abs(x), Math.abs(y))
-}
-
-/**
- * Where Prometheus 2.42 is off and varve does as later versions do, or as the rule of the language asks:
- *  - an average of values that sum to 0 came out as rounding dust, being carried along as a running mean;
- *  - the date of a number beyond the calendar is what an overflow makes of it there, and NaN here;
- *  - timestamp() of a selector with both @ and offset reads beside what it has loaded;
- *  - a selector with @ in a subquery with @ in another subquery gives nothing.
- */
-function isExplained(query: string, theirs: string | null, ours: string | null): boolean {
-  if (/timestamp\(.*@.*offset/.test(query)) return true
-  if (theirs === null && /@.*\[.*\] @.*\[/.test(query)) return true
-  if (theirs === null || ours === null) return false
-  if (/avg/.test(query) && Math.abs(Number(theirs)) < 1e-12 && Math.abs(Number(ours)) < 1e-12) return true
-  return /(day|days)_(of|in)_|hour|minute|month|year/.test(query) && ours === 'NaN'
-}
-
-/** Samples by labels and time. */
-function samples(result: readonly Found[]): Map<string, string> {
-  const all = new Map<string, string>()
-  for (const { metric, value, values } of result) {
-    const key = JSON.stringify(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1)))
-    for (const [time, text] of values ?? [value!]) all.set(`${key} @${time}`, text)
-  }
-  return all
 }
 
 function shuffled<T>(all: readonly T[], random: Random): T[] {
@@ -229,73 +199,70 @@ class Stability {
   }
 }
 
+/** How often it is asked again whether Prometheus gives one answer only. */
+const ASKED_AGAIN = 30
+
 /**
- * The first difference between two answers, or null; 'tie', 'explained' or 'unstable' for what is not counted
- * as one.
- * @param unstable  tells which samples rounding decides; null: none does
+ * Whether rounding alone makes the difference: Prometheus gives our answer too when it is asked again (it adds
+ * series in the order of a map, and rate() takes a last digit less for a reset), or the query can be cut so that
+ * both halves agree (oracle-proof.ts).
  */
-function difference(
+async function isProved(
+  url: string,
+  question: Question,
   theirs: Answer,
-  ours: Answer,
-  query: string,
-  unstable: (() => (key: string) => boolean) | null
-): string | null {
-  if (theirs.status !== ours.status && isExplained(query, null, null)) return 'explained'
-  if (theirs.status !== ours.status && unstable?.()(STATUS)) return 'unstable'
-  if (theirs.status !== ours.status)
-    return `theirs ${theirs.error ?? theirs.status}, ours ${ours.error ?? ours.status}`
-  if (theirs.status === 'error') {
-    if (theirs.errorType !== ours.errorType)
-      return `theirs ${theirs.errorType} ${theirs.error}, ours ${ours.errorType} ${ours.error}`
-    return null
+  source: ArraySource,
+  askOurs: (question: Question) => Promise<Answer>
+): Promise<boolean> {
+  const { query, time, start, end, step } = question.parameters as Record<string, string>
+  const ours = await askOurs(question)
+  for (let i = 0; i < ASKED_AGAIN; i++)
+    if (difference(await askServer(url, question), ours, query!, null) === null) return true
+  const instant = (s: string) => `@ ${Number(s).toFixed(3)}`
+  const fixed = (text: string) =>
+    text.replaceAll('@ start()', instant(start ?? time!)).replaceAll('@ end()', instant(end ?? time!))
+  for (const { inner, outer, stepMs } of cutsOf(query!, DEFAULT_PROMQL_OPTIONS.subqueryStepUs / 1000)) {
+    const grid =
+      stepMs === null
+        ? { start: start ?? time!, end: end ?? time!, step: step ?? '1' }
+        : {
+            start: String((Math.floor((START_MS - 3600_000) / stepMs) * stepMs) / 1000),
+            end: String((START_MS + 2 * SPAN_MS) / 1000),
+            step: String(stepMs / 1000)
+          }
+    const part: Question = { path: 'query_range', parameters: { query: fixed(inner), ...grid } }
+    const recorded = await askServer(url, part)
+    if (recorded.status !== 'success') continue
+    const halves = difference(recorded, await askOurs(part), inner, null)
+    if (halves !== null && halves !== 'explained' && halves !== 'tie') continue
+    const count = Math.floor((Number(grid.end) - Number(grid.start)) / Number(grid.step) + 1e-9) + 1
+    const [fromMs, stepOfMs] = [Math.round(Number(grid.start) * 1000), Math.round(Number(grid.step) * 1000)]
+    const steps = Float64Array.from({ length: count }, (_, i) => (fromMs + i * stepOfMs) * 1000)
+    const both = new RecordedSource(source.all, recorded.data!.result as RecordedSeries[], steps)
+    const remade = askVarve(both, { ...question, parameters: { ...question.parameters, query: outer } })
+    if (difference(theirs, remade, query!, null) === null) return true
   }
-  const [a, b] = [theirs.data!, ours.data!]
-  if (a.resultType !== b.resultType) return `type ${a.resultType} and ${b.resultType}`
-  if (a.resultType === 'scalar' || a.resultType === 'string') {
-    const [x, y] = [a.result, b.result] as [Pair, Pair]
-    return x[0] === y[0] && (x[1] === y[1] || isSame(x[1], y[1])) ? null : `${x} and ${y}`
-  }
-  const [x, y] = [samples(a.result as Found[]), samples(b.result as Found[])]
-  const faults: string[] = []
-  const keys: string[] = []
-  let explained = 0
-  const fault = (key: string, text: string) => {
-    keys.push(key)
-    faults.push(text)
-  }
-  for (const [key, value] of x) {
-    const own = y.get(key)
-    if (own === undefined) {
-      if (isExplained(query, value, null)) explained++
-      else fault(key, `only theirs: ${key} ${value}`)
-    } else if (isSame(value, own)) continue
-    else if (isExplained(query, value, own)) explained++
-    else fault(key, `${key}: theirs ${value}, ours ${own}`)
-  }
-  for (const [key, value] of y) {
-    if (x.has(key)) continue
-    if (isExplained(query, null, value)) explained++
-    else fault(key, `only ours: ${key} ${value}`)
-  }
-  if (faults.length === 0) {
-    if (explained > 0) return 'explained'
-    if (!/^sort/.test(query)) return null
-    const order = (data: typeof a) => (data.result as Found[]).map(({ value }) => value?.[1] ?? '').join()
-    return a.resultType === 'vector' && order(a) !== order(b) ? `order ${order(a)} and ${order(b)}` : null
-  }
-  const rounded = (value: string) => (Number.isFinite(Number(value)) ? Number(value).toPrecision(9) : value)
-  const sorted = (all: Map<string, string>) =>
-    Array.from(all, ([key, value]) => `${key.replace(/^.*@/, '')} ${rounded(value)}`)
-      .sort()
-      .join()
-  if (/topk|bottomk/.test(query) && x.size === y.size && sorted(x) === sorted(y)) return 'tie'
-  if (unstable !== null && keys.every(unstable())) return 'unstable'
-  return `${faults.length} of ${x.size} samples: ${faults.slice(0, 3).join('; ')}`
+  return false
 }
 
 function questions(queries: readonly string[]): Question[] {
   const seconds = (ms: number) => String((START_MS + ms) / 1000)
+  const aligned = (ms: number) => String(Math.ceil((START_MS + ms) / 1000 / ALIGNED_S) * ALIGNED_S)
   return queries.flatMap((query): Question[] => [
+    ...(options.store
+      ? [
+          { path: 'query' as const, parameters: { query, time: aligned(SPAN_MS * 0.7) } },
+          {
+            path: 'query_range' as const,
+            parameters: {
+              query,
+              start: aligned(300_000),
+              end: aligned(SPAN_MS + 600_000),
+              step: String(ALIGNED_S)
+            }
+          }
+        ]
+      : []),
     { path: 'query', parameters: { query, time: seconds(SPAN_MS * 0.6 + 1234) } },
     {
       path: 'query_range',
@@ -318,6 +285,9 @@ async function main(): Promise<void> {
   if (options.query !== undefined) sets.splice(0, sets.length, ['given', options.query])
   const count = all.reduce((sum, { times }) => sum + times.length, 0)
   console.log(`seed ${seed}: ${all.length} series, ${count} samples, data ${fingerprint(all)}`)
+  const dir = mkdtempSync(join(tmpdir(), 'promql-oracle-store-'))
+  const store = options.store ? await startStore(dir, all, START_MS) : null
+  if (store !== null) console.log(`varve: ${store.about}`)
   const prometheus = await startPrometheus(all)
   let differing = 0
   try {
@@ -329,12 +299,21 @@ async function main(): Promise<void> {
       let ties = 0
       let explained = 0
       let unstable = 0
+      let proved = 0
       let differ = 0
-      for (const question of questions(chosen)) {
-        const theirs = await askPrometheus(prometheus.url, question)
-        const ours = askVarve(source, question)
+      let tiers = 0
+      const asked = questions(chosen)
+      for (const question of asked) {
+        const theirs = await askServer(prometheus.url, question)
+        const stored = store === null ? null : await askStore(store.url, question)
+        const ours = stored?.answer ?? askVarve(source, question)
+        if (stored?.isOfTiers) tiers++
         const isUnstable = name === 'random' ? () => stability.of(question, ours) : null
-        const found = difference(theirs, ours, question.parameters.query!, isUnstable)
+        let found = difference(theirs, ours, question.parameters.query!, isUnstable)
+        const askOurs = async (one: Question) =>
+          store === null ? askVarve(source, one) : (await askStore(store.url, one)).answer
+        const isOpen = found !== null && !['tie', 'explained', 'unstable'].includes(found)
+        if (isOpen && (await isProved(prometheus.url, question, theirs, source, askOurs))) found = 'proved'
         if (found === null) {
           agree++
           if (theirs.status === 'error') errors++
@@ -342,6 +321,7 @@ async function main(): Promise<void> {
         } else if (found === 'tie') ties++
         else if (found === 'explained') explained++
         else if (found === 'unstable') unstable++
+        else if (found === 'proved') proved++
         else {
           differ++
           if (differ <= Number(options.show))
@@ -350,11 +330,13 @@ async function main(): Promise<void> {
       }
       differing += differ
       console.log(
-        `${name}: ${chosen.length} queries asked twice, ${agree} agree (${errors} errors, ${empty} empty), ${ties} ties, ${explained} explained, ${unstable} unstable, ${differ} differ`
+        `${name}: ${chosen.length} queries asked ${asked.length / Math.max(1, chosen.length)} times, ${agree} agree (${errors} errors, ${empty} empty), ${ties} ties, ${explained} explained, ${unstable} unstable, ${proved} proved, ${differ} differ${store === null ? '' : `; ${tiers} from tiers`}`
       )
     }
   } finally {
     prometheus.stop()
+    await store?.stop()
+    rmSync(dir, { recursive: true, force: true })
   }
   process.exitCode = differing === 0 ? 0 : 1
 }

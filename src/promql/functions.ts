@@ -2,7 +2,8 @@
 //
 // `variadic` counts optional arguments at the end of `args`; -1 allows any number of the last one. All of
 // Prometheus 2.42 are here, and what came since for float samples; holt_winters is the old name of
-// double_exponential_smoothing.
+// double_exponential_smoothing. Of the experimental ones of 3.14 there are not: max_of and min_of, which the grammar
+// does not know; info, which joins with a series of its own; start_timestamp, which nothing here has.
 // Not here: what they compute (query/promql).
 import type { ValueType } from './ast.ts'
 
@@ -39,22 +40,22 @@ export const FUNCTIONS: ReadonlyMap<string, Signature> = new Map<string, Signatu
     OF_MATRIX
   ),
   ...all('day_of_month day_of_week day_of_year days_in_month hour minute month year', OF_DATE),
+  ...all('end pi range start step time', takes([], 'scalar')),
   ['clamp', takes(['vector', 'scalar', 'scalar'])],
   ['clamp_max', takes(['vector', 'scalar'])],
   ['clamp_min', takes(['vector', 'scalar'])],
   ['double_exponential_smoothing', takes(['matrix', 'scalar', 'scalar'])],
   ['histogram_fraction', takes(['scalar', 'scalar', 'vector'])],
   ['histogram_quantile', takes(['scalar', 'vector'])],
+  ['histogram_quantiles', takes(['vector', 'string', 'scalar', 'scalar'], 'vector', 9)],
   ['holt_winters', takes(['matrix', 'scalar', 'scalar'])],
   ['label_join', takes(['vector', 'string', 'string', 'string'], 'vector', -1)],
   ['label_replace', takes(['vector', 'string', 'string', 'string', 'string'])],
-  ['pi', takes([], 'scalar')],
   ['predict_linear', takes(['matrix', 'scalar'])],
   ['quantile_over_time', takes(['scalar', 'matrix'])],
   ['round', takes(['vector', 'scalar'], 'vector', 1)],
   ['scalar', takes(['vector'], 'scalar')],
   ['sort_by_label', takes(['vector', 'string'], 'vector', -1)],
   ['sort_by_label_desc', takes(['vector', 'string'], 'vector', -1)],
-  ['time', takes([], 'scalar')],
   ['vector', takes(['scalar'])]
 ])

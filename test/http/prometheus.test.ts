@@ -148,4 +148,8 @@ t.test('the API wants the right to read', async t => {
   const response = await closed.fetch('/api/v1/query?query=1')
   t.equal(response.status, 401)
   t.match(await response.json(), { status: 'error', errorType: 'unauthorized' })
+  const headers = { authorization: 'Bearer secret' }
+  const forbidden = await closed.fetch('/api/v1/query?query=1', { headers })
+  t.equal(forbidden.status, 403)
+  t.match(await forbidden.json(), { status: 'error', errorType: 'unauthorized' })
 })

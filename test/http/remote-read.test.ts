@@ -1,10 +1,15 @@
 import t from 'tap'
+import { systemClock } from '../../src/base/clock.ts'
 import { VarveError } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
 import { snappyLength, undoSnappy } from '../../src/ingest/snappy.ts'
+import { answer } from '../../src/query/evaluate.ts'
+import { DEFAULT_QUERY_LIMITS } from '../../src/query/limits.ts'
 import { readRemoteRequest } from '../../src/query/promql/remote-read.ts'
+import { makeLabels } from '../../src/series/label.ts'
 import { seeds } from '../kit/seeds.ts'
 import { compress, field, label, sample, varint } from '../kit/write-request.ts'
+import { FakeSource } from '../query/fake-source.ts'
 import { Kit } from './server-kit.ts'
 
 /** A Query: its span and matchers of (op, name, value). */
@@ -38,6 +43,21 @@ t.test(
     t.strictSame(bytes, Buffer.concat([field(1, series), field(1)]))
   }
 )
+
+t.test('a string that ends is a stale mark to who reads remotely', async t => {
+  const cells = ['on', 'off', 'on']
+  const rows = cells.map((cell, i) => ({ timeUs: i * 1000, cells: [cell] }))
+  const source = new FakeSource([{ name: '', labels: makeLabels([]), fields: ['lamp'], rows }])
+  const context = { limits: DEFAULT_QUERY_LIMITS, clock: systemClock, isCancelled: () => false }
+  const request = readRemoteRequest(query(0, 5, [0, '__name__', 'lamp'], [0, 'value', 'on']))
+  const block = Buffer.concat([...answer(source, request, context)])
+  const bytes = Buffer.alloc(snappyLength(block))
+  undoSnappy(block, bytes)
+  const stale = Buffer.from([9, 2, 0, 0, 0, 0, 0, 0xf0, 0x7f, 16, 1])
+  const samples = [sample(0, 1), stale, sample(2, 1)].map(one => field(2, one))
+  const series = field(1, label('__name__', 'lamp'), label('value', 'on'), ...samples)
+  t.strictSame(bytes, field(1, series))
+})
 
 t.test('/api/v1/read refuses what is no request, with its reason', async t => {
   const kit = await Kit.open()

@@ -24,6 +24,14 @@ t.test('/api/v1/write answers 204 after the sync', async t => {
   t.strictSame(kit.remote.events, ['body', 'synced'])
   t.equal((await post(kit, 'empty')).status, 204)
   t.strictSame(kit.remote.events.slice(2), ['empty'], 'nothing to sync')
+  kit.remote.waiting = new Promise(resolve =>
+    setTimeout(() => {
+      kit.remote.events.push('room')
+      resolve()
+    }, 20)
+  )
+  t.equal((await post(kit, 'more')).status, 204)
+  t.strictSame(kit.remote.events.slice(3), ['room', 'more', 'synced'], 'a full store is waited for')
 })
 
 t.test(

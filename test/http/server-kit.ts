@@ -82,6 +82,7 @@ export class FakeSink implements LineSink {
 /** Keeps bodies; 'bad' is refused in part, 'broken' cannot be read, 'full' makes the store refuse. */
 export class FakeRemoteSink implements RemoteWriteSink {
   readonly events: string[] = []
+  waiting: Promise<void> | null = null
 
   store(body: Uint8Array) {
     const text = Buffer.from(body).toString()
@@ -98,7 +99,7 @@ export class FakeRemoteSink implements RemoteWriteSink {
   }
 
   ready() {
-    return null
+    return this.waiting
   }
 }
 

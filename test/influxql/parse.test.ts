@@ -29,6 +29,7 @@ t.test('parseInfluxql() reads what Grafana sends', async t => {
   t.equal(groupBy.stepNs, 90_000_000_000n)
   t.equal(groupBy.offsetNs, -10_000_000_000n)
   t.strictSame(groupBy.tags, [{ name: 'host' }, { all: true }])
+  t.match(parseInfluxql('SELECT max(v) FROM m GROUP BY time(1m) fill(-1.5)'), [{ fill: { value: -1.5 } }])
 })
 
 t.test('parseInfluxql() ranks operators and keeps integers of nanoseconds exact', async t => {
@@ -62,6 +63,7 @@ t.test('parseInfluxql() says what is wrong and where', async t => {
     ['SELECT v INTO x FROM m', /found INTO, which is not there/],
     ['SELECT v FROM (SELECT v FROM m)', /subqueries are not there/],
     ['SELECT v FROM m GROUP BY time(x)', /expected duration/],
+    ['SELECT v FROM m GROUP BY time(1m), time(1h)', /multiple time dimensions/],
     ['SELECT v FROM m fill(x)', /expected number argument in fill/],
     ["SELECT v FROM m tz('No/Where')", /unable to find time zone No\/Where/],
     ['SELECT v FROM m ORDER BY v', /only ORDER BY time supported/],

@@ -86,10 +86,12 @@ t.test('remote write: metadata, exemplars and fields of later versions are passe
 
 t.test('remote write: labels may stand anywhere in their series', async t => {
   const appender = new FakeAppender()
-  const value = field(2, sample(NOW_MS, 1))
-  const body = field(1, label('job', 'j'), value, label('__name__', 'm'), field(2, sample(NOW_MS + 5, 2)))
+  const body = (i: number) => {
+    const between = field(2, sample(NOW_MS, 1 + i))
+    return field(1, label('job', 'j'), between, label('__name__', 'm'), field(2, sample(NOW_MS + 5, 2)))
+  }
   const writer = new RemoteWrite(appender)
-  for (let i = 0; i < 2; i++) t.match(writer.store(body, { nowUs: NOW_US }), { samples: 2, refused: 0 })
+  for (let i = 0; i < 2; i++) t.match(writer.store(body(i), { nowUs: NOW_US }), { samples: 2, refused: 0 })
   t.match(appender.rows[0], { name: 'm', labels: { job: 'j' }, fields: { value: 1 } })
   t.equal(appender.asked, 1)
 })
@@ -109,6 +111,17 @@ t.test('remote write: what cannot be stored is refused by name, the rest is stor
     [field(1, label('__name__', 'h'), field(4, Buffer.alloc(3))), /{__name__="h"}: native histograms/]
   ]
   const writer = new RemoteWrite(appender)
+  const last = writeRequest([
+    {
+      labels: up(),
+      samples: [
+        [NOW_MS + 5, 1],
+        [NOW_MS + 6, 1]
+      ]
+    }
+  ])
+  const times = { nowUs: NOW_MS * 1000, latestUs: (NOW_MS + 5) * 1000 }
+  t.match(writer.store(last, times), { samples: 1, refused: 1 }, 'the latest time itself is taken')
   for (const [one, why] of bad) {
     const rows = appender.rows.length
     const result = writer.store(Buffer.concat([one, writeRequest([good])]), { nowUs: NOW_US })

@@ -11,8 +11,10 @@ import { plainText, valueText } from '../../src/query/promql/float-text.ts'
 import {
   DEFAULT_PROMQL_OPTIONS,
   readInstantRequest,
+  readListRequest,
   readRangeRequest
 } from '../../src/query/promql/parameters.ts'
+import type { PromqlListRequest } from '../../src/query/request.ts'
 import { makeLabels } from '../../src/series/label.ts'
 import type { SeriesSource } from '../../src/series/source.ts'
 import { seeds } from '../kit/seeds.ts'
@@ -83,6 +85,41 @@ t.test('a string is a series of value 1 with the label value, and ends when the 
     'topic=a,value=on 80:3'
   ])
   t.same(lines(ask(states(), { query: 'sum(n * 2)', time: '70' })), [' 70:14'])
+})
+
+t.test('lists tell of strings where a matcher on value or its values ask for them', async t => {
+  const whole = (
+    kind: PromqlListRequest['kind'],
+    parameters: Record<string, string | string[]>,
+    name = ''
+  ) => {
+    const given = new Map(Object.entries(parameters).map(([key, value]) => [key, [value].flat()]))
+    const request = readListRequest(kind, given, 0, name)
+    const context = { limits: DEFAULT_QUERY_LIMITS, clock: systemClock, isCancelled: () => false }
+    return JSON.parse(Buffer.concat([...answer(states(), request, context)]).toString())
+  }
+  const list: typeof whole = (...asked) => whole(...asked).data
+  const match = 'lamp{value="on"}'
+  t.same(list('promql-series', { 'match[]': match }), [{ __name__: 'lamp', topic: 'a', value: 'on' }])
+  t.same(list('promql-series', { 'match[]': match, start: '25', end: '65' }), [], 'on is gone for that span')
+  t.same(list('promql-series', { 'match[]': 'lamp{value="broken"}' }), [])
+  t.same(list('promql-series', { 'match[]': 'lamp' }), [{ __name__: 'lamp', topic: 'a' }])
+  t.same(list('promql-labels', { 'match[]': match }), ['__name__', 'topic', 'value'])
+  t.same(list('promql-values', { 'match[]': match }, 'topic'), ['a'])
+  t.same(list('promql-values', { 'match[]': 'lamp' }, 'value'), ['off', 'on'])
+  t.same(list('promql-values', { 'match[]': 'lamp', end: '25' }, 'value'), ['on'])
+  const twice = list('promql-series', { 'match[]': ['lamp{value!="off"}', 'lamp', match] })
+  t.same(
+    twice,
+    [
+      { __name__: 'lamp', topic: 'a' },
+      { __name__: 'lamp', topic: 'a', value: 'on' }
+    ],
+    'once each'
+  )
+  const cut = whole('promql-series', { 'match[]': '{topic="a"}', limit: '1' })
+  t.same([cut.data.length, cut.warnings], [1, ['results truncated due to limit']])
+  t.same(list('promql-values', {}, 'value'), [], 'who names no series would read them all')
 })
 
 t.test('fields of one group are read together, whatever is asked of them', async t => {

@@ -6,7 +6,7 @@ import { answer } from '../../src/query/evaluate.ts'
 import { readInfluxqlRequest } from '../../src/query/influxql/parameters.ts'
 import { DEFAULT_QUERY_LIMITS, type QueryLimits } from '../../src/query/limits.ts'
 import { makeLabels } from '../../src/series/label.ts'
-import { FakeSource } from './fake-source.ts'
+import { type FakeGroup, FakeSource } from './fake-source.ts'
 
 const START_S = 1_700_000_040
 const at = (s: number) => (START_S + s) * 1e6
@@ -24,7 +24,12 @@ const GROUPS = [
   { name: 'room', labels: labels(), fields: ['value'], rows: [row(0, 7)] }
 ]
 
-function ask(q: string, more: Record<string, string> = {}, limits: Partial<QueryLimits> = {}): string {
+function ask(
+  q: string,
+  more: Record<string, string> = {},
+  limits: Partial<QueryLimits> = {},
+  groups: readonly FakeGroup[] = GROUPS
+): string {
   const parameters = new Map(Object.entries({ q, ...more }).map(([name, value]) => [name, [value]]))
   const context = {
     limits: { ...DEFAULT_QUERY_LIMITS, ...limits },
@@ -32,7 +37,7 @@ function ask(q: string, more: Record<string, string> = {}, limits: Partial<Query
     isCancelled: () => false
   }
   const request = readInfluxqlRequest(parameters, at(300), () => ['varve'])
-  return Buffer.concat([...answer(new FakeSource(GROUPS), request, context)]).toString()
+  return Buffer.concat([...answer(new FakeSource(groups), request, context)]).toString()
 }
 
 /** The values of each series of the first statement, or its error; times in seconds from the start. */
@@ -49,6 +54,15 @@ function values(q: string): unknown {
       : [Object.values(one.tags).join(), ...one.values.map(moved)]
   )
 }
+
+// Two series with a value at one time: which of them first() and last() give is what InfluxDB gives.
+const at30 = (...cells: (number | boolean)[]) => [row(30, ...cells)]
+const TIED = ['a', 'b', 'c'].map((host, i) => ({
+  name: 'tied',
+  labels: labels(['host', host]),
+  fields: ['open', 'level'],
+  rows: at30(i !== 1, [5, 9, 7][i]!)
+}))
 
 const BOUND = `time >= ${START_S}s AND time < ${START_S + 240}s`
 
@@ -170,6 +184,7 @@ t.test('SELECT: each function', async t => {
     mode: 1
   })
   t.strictSame(values('SELECT percentile(value, 50) FROM cpu'), [[[30, 3]]])
+  t.strictSame(values('SELECT percentile(value, 60) FROM cpu'), [[[200, 4]]], 'the rank is rounded')
   t.strictSame(values('SELECT max(value) FROM cpu'), [[[60, 8]]])
   t.strictSame(values('SELECT count(distinct(state)) FROM cpu'), [[[0, 2]]])
   t.strictSame(values('SELECT distinct(state) FROM cpu'), [
@@ -244,6 +259,23 @@ t.test('SELECT: time zones move windows and the times that are shown', async t =
   )
 })
 
+t.test('WHERE takes times from either side, open and closed ends, and zones in their text', async t => {
+  const found = (where: string) => values(`SELECT value FROM cpu WHERE host = 'a' AND ${where}`)
+  const s = (seconds: number) => `${START_S + seconds}s`
+  const [at60, at200] = [
+    [60, 5],
+    [200, 4]
+  ]
+  t.strictSame(found(`time > ${s(60)}`), [[at200]])
+  t.strictSame(found(`time >= ${s(60)}`), [[at60, at200]])
+  t.strictSame(found(`time > ${s(30)} AND time < ${s(200)}`), [[at60]])
+  t.strictSame(found(`time > ${s(30)} AND time <= ${s(200)}`), [[at60, at200]])
+  t.strictSame(found(`${s(60)} < time`), [[at200]])
+  t.strictSame(found(`${s(60)} <= time AND ${s(200)} > time`), [[at60]])
+  t.strictSame(found("time = '2023-11-15T03:45:00+05:30'"), [[at60]])
+  t.strictSame(found("time = '2023-11-14T22:15:00Z'"), [[at60]])
+})
+
 t.test('SHOW lists measurements, fields, tags, values and series', async t => {
   const lists: readonly [string, unknown][] = [
     ['SHOW MEASUREMENTS', [[['cpu'], ['on'], ['room'], ['temperature']]]],
@@ -270,6 +302,7 @@ t.test('SHOW lists measurements, fields, tags, values and series', async t => {
         ]
       ]
     ],
+    ['SHOW TAG VALUES FROM cpu WITH KEY != host', [[['region', 'eu']]]],
     ["SHOW TAG VALUES WITH KEY = host WHERE region = 'eu'", [[['host', 'a']]]],
     ['SHOW SERIES FROM cpu', [[['cpu,host=a,region=eu'], ['cpu,host=b']]]],
     ['SHOW DATABASES', [[['varve']]]]
@@ -329,3 +362,18 @@ t.test('chunked answers are lines of so many rows, pretty ones indented; times b
   t.match(pretty, `"values": [\n                        [\n                            ${START_S}000000000,`)
   t.strictSame(JSON.parse(pretty), JSON.parse(ask('SELECT value FROM room', { epoch: 'ns' })))
 })
+
+t.test(
+  'at one time first() takes false before true and the larger number, last() the larger of both',
+  async t => {
+    const cells = (q: string) =>
+      JSON.parse(ask(q, { epoch: 's' }, {}, TIED)).results[0].series[0].values[0].slice(1)
+    for (let seed = 0; seed < 3; seed++) {
+      t.strictSame(cells('SELECT first(open) FROM tied'), [false])
+      t.strictSame(cells('SELECT last(open) FROM tied'), [true])
+      t.strictSame(cells('SELECT first(level) FROM tied'), [9])
+      t.strictSame(cells('SELECT last(level) FROM tied'), [9])
+      TIED.reverse()
+    }
+  }
+)

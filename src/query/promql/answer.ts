@@ -63,6 +63,7 @@ function evaluatorOf(
     rules,
     startUs,
     endUs,
+    stepUs: startUs === endUs || asked.kind === 'promql-instant' ? 0 : asked.stepUs,
     isRaw: asked.tier === 'raw',
     explain
   })

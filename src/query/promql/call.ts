@@ -11,9 +11,10 @@ import {
 import { type Labels, labelValue } from '../../series/label.ts'
 import { NAME_LABEL } from '../../series/matcher.ts'
 import type { Budget } from '../limits.ts'
+import { valueText } from './float-text.ts'
 import { emptySeries, type Grid, type GridSeries, hasAny } from './grid.ts'
 import { bucketFraction, bucketQuantile, overHistograms } from './histogram.ts'
-import { labelJoin, labelReplace } from './label-functions.ts'
+import { checkLabelName, labelJoin, labelReplace } from './label-functions.ts'
 import { compareLabels, NO_LABELS, withLabel } from './label-set.ts'
 import {
   doubleExponentialSmoothing,
@@ -57,7 +58,7 @@ export function callFunction(host: FunctionHost, node: CallNode, grid: Grid): It
 
 /** The functions that can be called; a test holds them against the table of the type check. */
 export function evaluatedFunctions(): string[] {
-  return [...CALLS.keys(), 'pi', 'time', 'scalar']
+  return [...CALLS.keys(), ...['end', 'pi', 'range', 'scalar', 'start', 'step', 'time']]
 }
 
 function rangeArgument(args: readonly Expr[]): MatrixNode | SubqueryNode {
@@ -196,6 +197,12 @@ const clamp: Call = (host, { args }, grid) => {
   return host.dropNames(clamped(), args[0]!)
 }
 
+/** As OpenMetrics writes the label `quantile`. */
+function quantileText(q: number): string {
+  const text = valueText(q)
+  return /^-?\d+$/.test(text) ? `${text}.0` : text
+}
+
 /** Functions of native histograms have nothing to say of floats. */
 const nothing: Call = () => []
 
@@ -271,6 +278,25 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
       const series = host.vector(args[1]!, grid)
       const found = overHistograms(series, grid, host.budget, (buckets, i) => bucketQuantile(q[i]!, buckets))
       return host.dropNames(found, args[1]!)
+    }
+  ],
+  [
+    'histogram_quantiles',
+    (host, { args }, grid) => {
+      const [name] = texts([args[1]!]) as [string]
+      checkLabelName(name, 'label name in histogram_quantiles()', host.isRule2)
+      const series = collect(host.vector(args[0]!, grid), host.memory)
+      const found = args.slice(2).flatMap(arg => {
+        const q = host.scalar(arg, grid)
+        const label = (labels: Labels) => withLabel(labels, name, quantileText(q[0]!))
+        return [
+          ...relabelled(
+            overHistograms(series, grid, host.budget, (buckets, i) => bucketQuantile(q[i]!, buckets)),
+            label
+          )
+        ]
+      })
+      return host.dropNames(found, args[0]!)
     }
   ],
   [

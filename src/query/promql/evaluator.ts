@@ -20,7 +20,7 @@ import { NAME_LABEL } from '../../series/matcher.ts'
 import type { SeriesSource } from '../../series/source.ts'
 import type { Budget } from '../limits.ts'
 import { aggregated, isFolding } from './aggregation.ts'
-import { ARITHMETIC, COMPARISON, dropsName } from './arithmetic.ts'
+import { ARITHMETIC, COMPARISON, constantOf, dropsName } from './arithmetic.ts'
 import { callFunction, type FunctionHost } from './call.ts'
 import type { Explain } from './explain.ts'
 import { type Grid, type GridSeries, hasAny } from './grid.ts'
@@ -43,9 +43,11 @@ export interface EvaluatorOptions {
   readonly defaultStepUs: number
   /** '3': windows are open at their start; '2': closed, as in Prometheus 2. */
   readonly rules: '2' | '3'
-  /** What @ start() and @ end() stand for; us. */
+  /** What @ start() and @ end(), and the functions of these names, stand for; us. */
   readonly startUs: number
   readonly endUs: number
+  /** Between the steps of the query; 0 where it has one. */
+  readonly stepUs: number
   /** Samples alone are read, no tiers. */
   readonly isRaw: boolean
   /** Told of what is read; null: nobody asks. */
@@ -124,11 +126,11 @@ export class Evaluator implements FunctionHost {
         return left.map((value, i) => (holds(value, right[i]!) ? 1 : 0))
       }
       case 'call':
-        if (expr.name === 'pi') return new Float64Array(grid.steps).fill(Math.PI)
         if (expr.name === 'time') {
           return new Float64Array(grid.steps).map((_, i) => (grid.startUs + i * grid.stepUs) / 1e6)
         }
-        return this.onlyValue(expr.args[0]!, grid)
+        if (expr.name === 'scalar') return this.onlyValue(expr.args[0]!, grid)
+        return new Float64Array(grid.steps).fill(constantOf(expr.name, this.options))
       default:
         throw new Error(`${expr.is} is no scalar`)
     }

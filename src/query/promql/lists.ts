@@ -3,7 +3,8 @@
 // A span narrows the list to series whose group has a row in it; over more than groupsReadMax groups it
 // narrows nothing, since that would read the store for a drop-down (Prometheus narrows by blocks of two
 // hours or more, which is as rough). Strings are listed without the label `value` that shows them, since
-// which strings there are is only known by reading the samples.
+// which strings there are is only known by reading the samples: a selector with a matcher on `value`, and one
+// whose values of `value` are asked for, read those of the span.
 import { VarveError } from '../../base/errors.ts'
 import type { Labels } from '../../series/label.ts'
 import { labelValue } from '../../series/label.ts'
@@ -14,6 +15,7 @@ import type { Budget } from '../limits.ts'
 import type { PromqlListRequest } from '../request.ts'
 import { compareLabels, withName } from './label-set.ts'
 import { readPromql } from './read.ts'
+import { readSpan, type SampleSink, VALUE_LABEL } from './selection.ts'
 
 const groupsReadMax = 2000
 
@@ -27,13 +29,11 @@ export function listOf(
   if (kind === 'promql-metadata') return metadata(source, request, budget)
   const found = new Set<string>()
   const series: Labels[] = []
-  for (const { name, labels } of selected(source, request, budget)) {
-    if (kind === 'promql-series') series.push(withName(name, labels))
-    else if (kind === 'promql-labels') {
-      found.add(NAME_LABEL)
-      for (const [label] of labels) found.add(label)
-    } else {
-      const value = request.name === NAME_LABEL ? name : labelValue(labels, request.name)
+  for (const labels of selected(source, request, budget)) {
+    if (kind === 'promql-series') series.push(labels)
+    else if (kind === 'promql-labels') for (const [label] of labels) found.add(label)
+    else {
+      const value = labelValue(labels, request.name)
       if (value !== '') found.add(value)
     }
   }
@@ -61,19 +61,45 @@ function readSelector(text: string): readonly Matcher[] {
   return node.matchers
 }
 
-function* selected(source: SeriesSource, request: PromqlListRequest, budget: Budget) {
+/** The labels of the series that are asked for, the name among them; no series comes twice. */
+function* selected(source: SeriesSource, request: PromqlListRequest, budget: Budget): Generator<Labels> {
   const { match, startUs, endUs } = request
   const selectors = match.length === 0 ? [[]] : match.map(readSelector)
   const ids = new Set<number>()
+  const read = new Map<string, Labels>()
   for (const matchers of selectors) {
     budget.check()
-    for (const id of source.select(matchers, null, budget.limits.seriesMax)) ids.add(id)
+    if (isOfStrings(matchers, request)) {
+      for (const labels of readSpan({ source, budget, log: null }, matchers, startUs, endUs, seen))
+        read.set(JSON.stringify(labels), labels)
+    } else for (const id of source.select(matchers, null, budget.limits.seriesMax)) ids.add(id)
   }
   const isNarrow = startUs > TIME_MIN_US || endUs < TIME_MAX_US
   const live = isNarrow ? liveGroups(source, ids, request, budget) : null
   for (const id of ids) {
-    const series = source.series(id)
-    if (live === null || live.has(series.group)) yield series
+    const { name, labels, group } = source.series(id)
+    const named = withName(name, labels)
+    read.delete(JSON.stringify(named))
+    if (live === null || live.has(group)) yield named
+  }
+  yield* read.values()
+}
+
+/** Whether the strings of a selector decide what is listed. */
+function isOfStrings(matchers: readonly Matcher[], { kind, name }: PromqlListRequest): boolean {
+  if (matchers.some(matcher => matcher.name === VALUE_LABEL)) return true
+  return kind === 'promql-values' && name === VALUE_LABEL && matchers.length > 0
+}
+
+/** Takes samples for nothing but that there are some. */
+function seen(labels: Labels): SampleSink<Labels> {
+  let isSeen = false
+  return {
+    push: () => {
+      isSeen = true
+    },
+    pushStale: () => {},
+    finish: () => (isSeen ? labels : null)
   }
 }
 
