@@ -84,6 +84,8 @@ function* windows(raw: SeriesSource, catalog: Catalog, span: RollupSpan, fromUs:
   const groups = span.groups ?? new Array(catalog.groupCount).keys()
   const covering = new Covering(span.coverage)
   for (const group of groups) {
+    // A late sample's mark may be saved before its group's definition, which a cut then takes.
+    if (group >= catalog.groupCount) continue
     if (!covering.keeps(catalog.at(group))) continue
     const run = foldGroup(raw, group, span, fromUs, toUs)
     const part: Run | null = run === null ? null : clip(run, fromUs, toUs - 1)

@@ -28,10 +28,11 @@ export const ALL_HOLES: Holes = { row: () => true, tier: () => true, entry: () =
 /** What the blocks among some regions of one segment hold. */
 export function holesOf(disk: Disk, manifest: Manifest, catalog: Catalog, regions: readonly Region[]): Holes {
   const blocks = regions.filter(({ name }) => name === 'block')
-  const [first] = blocks
-  if (first === undefined) return NO_HOLES
+  const isEndLost = ['footer', 'trailer'].every(end => regions.some(({ name }) => name === end))
+  const first = blocks[0] ?? regions[0]
+  if (first === undefined || (blocks.length === 0 && !isEndLost)) return NO_HOLES
   if (blocks.length < regions.length) {
-    // Blocks and what finds them: not even what is missing is known.
+    // Blocks and what finds them, or the whole end, which may have been blocks: not even what is missing is known.
     const isEntries = first.kind === 'entry segment'
     return { ...NO_HOLES, ...(isEntries ? { entry: () => true } : { row: () => true, tier: () => true }) }
   }
