@@ -196,6 +196,20 @@ t.test('rollup() catches up after downtime, and a crash before its commit change
   await world.storage.close()
 })
 
+t.test('a late mark of a group that a cut took keeps no other group from its repair', async t => {
+  const world = await openWorld(temporaryDir(t), START_US)
+  write(world, 0, START_US + MINUTE_US, { exact: 1 })
+  world.nowUs = START_US + 3 * HOUR_US
+  await world.maintenance.rollup(TIERS)
+  write(world, 0, START_US + 2 * MINUTE_US, { exact: 2 })
+  const { progress } = world.storage
+  progress.markLate(7, START_US + 2 * MINUTE_US)
+  t.equal(progress.dirty.size, 1)
+  await world.maintenance.rollup(TIERS)
+  t.equal(progress.dirty.size, 0)
+  await world.storage.close()
+})
+
 t.test(
   'rollup() gives each segment of a repair its place in the order: a merge may take some of them',
   async t => {
