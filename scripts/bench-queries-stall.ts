@@ -49,7 +49,15 @@ async function keepAsking(varve: Varve, client: number, until: number): Promise<
 }
 
 const dataDir = join(dir, 'varve')
-const given = ['--ack.delay_max', `${ackDelayMaxMs}ms`, '--query.time_max', '10m', ...flags]
+const given = [
+  '--ack.delay_max',
+  `${ackDelayMaxMs}ms`,
+  '--query.time_max',
+  '10m',
+  '--query.cache_max',
+  '0',
+  ...flags
+]
 const history = await startStore('varve', dataDir, { program, flags: given })
 const filler = new Poster(history, 2)
 const startMs = Date.now() - (samples / 5 / standard.devices) * standard.roundMs - 60_000
