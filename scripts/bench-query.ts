@@ -5,7 +5,7 @@
 // give the same answer. Then varve alone: a month of samples every 10 s as a dashboard of 12 panels, cold, and
 // questions about the last hours of a long history beside a ten times shorter one.
 //
-//   node scripts/bench-query.ts [--samples 20000000] [--warm 15] [--cold 3] [--settle 1000]
+//   node scripts/bench-query.ts [--samples 20000000] [--warm 15] [--cold 3] [--settle 0]
 //                               [--growth 10000000] [--times 10]
 //                               [--part peers,month,growth] [--only varve,victoria-metrics,influxdb]
 //                               [--program source|binary] [--dir DIR] [--varve "--flag value"]
@@ -47,7 +47,7 @@ const { names, program, flags, dir, number, text } = benchArguments(
 )
 const parts = (text('part') ?? 'peers,month,growth').split(',')
 const [samples, warmTimes, coldTimes] = [number('samples', 20e6), number('warm', 15), number('cold', 3)]
-const settleMs = number('settle', 1000)
+const settleMs = number('settle', 0)
 
 printHead('bench-query: six questions over HTTP', {
   workload: `${round(samples)} samples, ${standard.devices} devices x 5 fields every ${standard.roundMs / 1000} s, 1 % late; medians of ${warmTimes} warm and ${coldTimes} cold asks, these ${settleMs} ms after the server was ready`,

@@ -164,9 +164,7 @@ class Daemon implements StoreGround {
     const { engine, series } = storage
     const workers = openWorkers(this, storage)
     this.workers = workers
-    if (series.headSamples > 0 || engine.manifest.segments.size > 0) {
-      workers.expectQuery().catch(error => this.background('rehearsal', error))
-    }
+    if (series.headSamples > 0 || engine.manifest.segments.size > 0) workers.expectQuery()
     const keeper = openKeeper(this, storage, workers)
     await keeper.start()
     const notes = new SmallNotes(engine.manifest, () => keeper.moment())

@@ -19,7 +19,6 @@ import type { CompactionTask } from '../kv/host.ts'
 import { type Call, serveCalls } from '../offload/worker.ts'
 import { answer } from '../query/evaluate.ts'
 import type { QueryLimits } from '../query/limits.ts'
-import { rehearse } from '../query/rehearsal.ts'
 import type { QueryRequest } from '../query/request.ts'
 import { RollupProgress } from '../rollup/progress.ts'
 import { type RollupSpan, runRollup } from '../rollup/rollup-job.ts'
@@ -70,9 +69,6 @@ export interface QueryCall {
   /** How far rollups have come (RollupProgress); null when tiers are not read. */
   readonly progress: Uint8Array | null
 }
-
-/** What a thread does before anybody asks it. */
-export type RehearsalCall = Omit<QueryCall, 'request'> & { readonly msMax: number }
 
 const unbounded = { seriesMax: Number.POSITIVE_INFINITY, fieldsPerGroupMax: Number.POSITIVE_INFINITY }
 
@@ -132,15 +128,6 @@ class WorkerState {
       const context = { limits, clock: systemClock, isCancelled: () => call.isCancelled() }
       try {
         for (const piece of answer(reader, request, context)) await call.piece(piece)
-      } finally {
-        reader.close()
-      }
-    },
-    rehearse: async ({ heads, limits, progress, msMax }: RehearsalCall, call: Call) => {
-      const reader = this.reader(heads, progress)
-      const context = { limits, clock: systemClock, isCancelled: () => call.isCancelled() }
-      try {
-        rehearse(reader, this.catalog.groupCount, context, msMax)
       } finally {
         reader.close()
       }

@@ -10,7 +10,7 @@ import { VarveError } from '../base/errors.ts'
 import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
 import type { CompactionResult, CompactionTask } from '../kv/host.ts'
-import { Lane } from '../offload/pool.ts'
+import { Lane, leastLoaded } from '../offload/pool.ts'
 import type { QueryLimits } from '../query/limits.ts'
 import type { QueryRequest } from '../query/request.ts'
 import type { QueryRunner } from '../query/runner.ts'
@@ -23,7 +23,7 @@ import type { HeadView } from '../series/head.ts'
 import type { SeriesStore } from '../series/store.ts'
 import type { BackupReport } from './backup.ts'
 import type { SegmentPins } from './segment-pins.ts'
-import type { BackupCall, FlushCall, QueryCall, RehearsalCall, RollupCall, WorkerSetup } from './worker.ts'
+import type { BackupCall, FlushCall, QueryCall, RollupCall, WorkerSetup } from './worker.ts'
 
 declare const __VARVE_WORKER__: string | undefined
 
@@ -31,9 +31,6 @@ declare const __VARVE_WORKER__: string | undefined
 const IDLE_MS = 2_000
 /** The same for queries, which may not wait for a thread to start. */
 const IDLE_QUERY_MS = 30_000
-const FIRST_QUERY = 'query-0'
-/** How long the first thread rehearses at most (query/rehearsal.ts). */
-const REHEARSAL_MS_MAX = 400
 
 export interface WorkersOptions {
   readonly clock: Clock
@@ -72,8 +69,6 @@ export class Workers implements SeriesJobs, QueryRunner {
   private readonly idsOpen = new Set<number>()
   private segmentsVersion = 1
   private encoded: { version: number; bytes: Uint8Array } | null = null
-  /** Ends what the first thread does before anybody asks; null when it does not. */
-  private rehearsal: AbortController | null = null
   queries = 0
 
   constructor(options: WorkersOptions) {
@@ -94,7 +89,7 @@ export class Workers implements SeriesJobs, QueryRunner {
   /** Queries that wait or run. */
   get queriesOpen(): number {
     let open = 0
-    for (const name of this.replicas.keys()) if (name.startsWith('query')) open += this.load(name)
+    for (const [name, { lane }] of this.replicas) if (name.startsWith('query')) open += lane.load
     return open
   }
 
@@ -153,12 +148,11 @@ export class Workers implements SeriesJobs, QueryRunner {
   async *run(request: QueryRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const release = this.options.pins.pin()
     this.queries++
-    this.rehearsal?.abort()
     try {
       const names = Array.from({ length: this.options.queryThreads }, (_, i) => `query-${i}`)
-      const replica = this.current(
-        names.reduce((best, name) => (this.load(name) < this.load(best) ? name : best))
-      )
+      const idle = names.find(name => (this.replicas.get(name)?.lane.load ?? 0) === 0)
+      const lane = idle === undefined ? leastLoaded(names.map(name => this.replicas.get(name)!.lane)) : null
+      const replica = this.current(idle ?? names.find(name => this.replicas.get(name)!.lane === lane)!)
       const call: QueryCall = {
         heads: this.options.series.views(),
         request,
@@ -182,35 +176,10 @@ export class Workers implements SeriesJobs, QueryRunner {
 
   /**
    * Starts a thread for the first query, beside what the main thread has to do until sockets open: the thread
-   * takes as long. Then it rehearses until somebody asks. Who never asks pays for it with the memory of
-   * IDLE_QUERY_MS and half a second of one core.
+   * takes as long. Who never asks pays for it with the memory of IDLE_QUERY_MS.
    */
-  async expectQuery(): Promise<void> {
-    const { lane } = this.current(FIRST_QUERY)
-    const release = this.options.pins.pin()
-    const rehearsal = new AbortController()
-    this.rehearsal = rehearsal
-    const call: RehearsalCall = {
-      heads: this.options.series.views(),
-      limits: this.options.queryLimits(),
-      progress: this.progress(),
-      msMax: REHEARSAL_MS_MAX
-    }
-    try {
-      for await (const _ of lane.stream('rehearse', call, rehearsal.signal));
-    } catch (error) {
-      // It ends like any question: by the first that is asked, with the daemon, with its thread (which onDeath tells).
-      if (!(error instanceof VarveError)) throw error
-    } finally {
-      this.rehearsal = null
-      release()
-    }
-  }
-
-  /** Queries that wait or run in a lane. */
-  private load(name: string): number {
-    const load = this.replicas.get(name)?.lane.load ?? 0
-    return name === FIRST_QUERY && this.rehearsal !== null ? load - 1 : load
+  expectQuery(): void {
+    this.current('query-0')
   }
 
   /** How far rollups have come, encoded once for each change. */

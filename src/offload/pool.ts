@@ -1,4 +1,5 @@
-// The main thread's half: lanes of one worker each. Owns node:worker_threads.
+// The main thread's half: lanes of one worker each, and a pool of lanes that gives a call to the one with
+// the least to do. Owns node:worker_threads.
 //
 // A lane that had nothing to do for a while lets its thread end, and with it its heap and replicas; the next
 // call starts another, which costs about 50 ms of CPU.
@@ -232,4 +233,9 @@ export class Lane {
     this.calls.clear()
     for (const call of calls) call.failed(error)
   }
+}
+
+/** The lane of a pool that has the least to do. */
+export function leastLoaded(lanes: readonly Lane[]): Lane {
+  return lanes.reduce((best, lane) => (lane.load < best.load ? lane : best))
 }

@@ -7,7 +7,8 @@
 //
 // Invariants: an answer is kept only when nothing that it depends on changed while it was made; errors are not
 // kept; the bytes held stay within bytesMax, and one answer takes an eighth of them at most.
-// Not here: lists and what asks for later samples than its own time (never kept), evaluation (evaluate.ts).
+// Not here: which goes first (base/second-chance.ts), lists and what asks for later samples than its own time (never kept), evaluation (evaluate.ts).
+import { SecondChance } from '../base/second-chance.ts'
 import type { QueryRequest } from './request.ts'
 import type { QueryRunner } from './runner.ts'
 
@@ -23,7 +24,6 @@ const ANSWER_BYTES = 400
 
 interface Kept {
   readonly answer: Uint8Array
-  readonly bytes: number
   /** The last moment it speaks of. */
   readonly untilUs: number
 }
@@ -36,11 +36,9 @@ export class AnswerCache implements QueryRunner {
   private readonly inner: QueryRunner
   private readonly state: AnswerState
   private readonly bytesMax: number
-  /** In order of last use, the oldest first. */
-  private readonly kept = new Map<string, Kept>()
+  private readonly kept: SecondChance<string, Kept>
   private readonly making = new Set<Making>()
   private epoch = ''
-  private held = 0
   /** Answers given from here. */
   hits = 0
 
@@ -49,22 +47,20 @@ export class AnswerCache implements QueryRunner {
     this.inner = inner
     this.state = state
     this.bytesMax = bytesMax
+    this.kept = new SecondChance(bytesMax, 8)
   }
 
   /** Memory held, in bytes. */
   get bytes(): number {
-    return this.held
+    return this.kept.weight
   }
 
   known(request: QueryRequest): Uint8Array | null {
     if (this.bytesMax === 0 || endOf(request) === null) return null
     this.sweep()
-    const key = JSON.stringify(request)
-    const known = this.kept.get(key)
+    const known = this.kept.get(JSON.stringify(request))
     if (known === undefined) return null
     this.hits++
-    this.kept.delete(key)
-    this.kept.set(key, known)
     return known.answer
   }
 
@@ -83,16 +79,9 @@ export class AnswerCache implements QueryRunner {
     if (epoch !== this.epoch) {
       this.epoch = epoch
       this.kept.clear()
-      this.held = 0
-      return
+    } else if (lowUs < Number.POSITIVE_INFINITY) {
+      this.kept.deleteWhere((_, { untilUs }) => untilUs >= lowUs)
     }
-    if (lowUs === Number.POSITIVE_INFINITY) return
-    for (const [key, { untilUs }] of this.kept) if (untilUs >= lowUs) this.forget(key)
-  }
-
-  private forget(key: string): void {
-    this.held -= this.kept.get(key)!.bytes
-    this.kept.delete(key)
   }
 
   /** The answer as it is made, kept when it is whole and still true. */
@@ -111,7 +100,7 @@ export class AnswerCache implements QueryRunner {
     try {
       for await (const piece of this.inner.run(request, signal)) {
         bytes += piece.length
-        if (bytes <= this.bytesMax / 8) pieces.push(piece)
+        if (this.kept.fits(bytes)) pieces.push(piece)
         else pieces.length = 0
         yield piece
       }
@@ -119,14 +108,8 @@ export class AnswerCache implements QueryRunner {
     } finally {
       this.making.delete(making)
     }
-    if (bytes > this.bytesMax / 8 || epoch !== this.epoch || making.lowUs <= untilUs) return
-    if (this.kept.has(key)) this.forget(key)
-    this.kept.set(key, { answer: Buffer.concat(pieces), bytes, untilUs })
-    this.held += bytes
-    for (const oldest of this.kept.keys()) {
-      if (this.held <= this.bytesMax) break
-      this.forget(oldest)
-    }
+    if (!this.kept.fits(bytes) || epoch !== this.epoch || making.lowUs <= untilUs) return
+    this.kept.put(key, { answer: Buffer.concat(pieces), untilUs }, bytes)
   }
 }
 
