@@ -1,11 +1,10 @@
 // How long queries take, side by side on the same data: varve (the daemon over HTTP, by /v1 and by PromQL),
 // VictoriaMetrics and InfluxDB are asked six questions, warm (the median of several asks in a row) and cold
 // (the first question to a server that was started with nothing of its files in the page cache and says that it
-// is ready since --settle ms, the same for every store; how long the start took is printed). Every store must
-// give the same answer. Then varve alone: a month of samples every 10 s as a dashboard of 12 panels, cold, and
+// is ready; how long the start took is printed). Every store must give the same answer. Then varve alone: a month of samples every 10 s as a dashboard of 12 panels, cold, and
 // questions about the last hours of a long history beside a ten times shorter one.
 //
-//   node scripts/bench-query.ts [--samples 20000000] [--warm 15] [--cold 3] [--settle 0]
+//   node scripts/bench-query.ts [--samples 20000000] [--warm 15] [--cold 3]
 //                               [--growth 10000000] [--times 10]
 //                               [--part peers,month,growth] [--only varve,victoria-metrics,influxdb]
 //                               [--program source|binary] [--dir DIR] [--varve "--flag value"]
@@ -42,15 +41,14 @@ const faces: Readonly<Record<StoreName, readonly Face[]>> = {
 }
 const { names, program, flags, dir, number, text } = benchArguments(
   known,
-  ['samples', 'warm', 'cold', 'settle', 'growth', 'times'],
+  ['samples', 'warm', 'cold', 'growth', 'times'],
   ['part']
 )
 const parts = (text('part') ?? 'peers,month,growth').split(',')
 const [samples, warmTimes, coldTimes] = [number('samples', 20e6), number('warm', 15), number('cold', 3)]
-const settleMs = number('settle', 0)
 
 printHead('bench-query: six questions over HTTP', {
-  workload: `${round(samples)} samples, ${standard.devices} devices x 5 fields every ${standard.roundMs / 1000} s, 1 % late; medians of ${warmTimes} warm and ${coldTimes} cold asks, these ${settleMs} ms after the server was ready`,
+  workload: `${round(samples)} samples, ${standard.devices} devices x 5 fields every ${standard.roundMs / 1000} s, 1 % late; medians of ${warmTimes} warm and ${coldTimes} cold asks`,
   bounds: [
     "varve, each face, warm (as it comes, and evaluated) and cold: at most VictoriaMetrics' median (as it comes, and without its cache), and a fifth of InfluxDB's",
     `a month at 10 s, 12 panels, cold: at most ${bounds.monthMs} ms`,
@@ -104,7 +102,6 @@ async function askCold(name: StoreName, place: string, ask: (client: QueryClient
     const began = performance.now()
     const store = await started(name, place)
     starts.push(performance.now() - began)
-    await sleep(settleMs)
     const client = new QueryClient(store.httpUrl)
     times.push(await ask(client))
     client.close()

@@ -12,7 +12,7 @@ import type { Catalog } from './catalog.ts'
 import { writeSegment } from './flush-job.ts'
 import { SeriesReader } from './reader.ts'
 import type { Run } from './run.ts'
-import { merge } from './run-edit.ts'
+import { copied, merge } from './run-edit.ts'
 import { CHUNK_ROWS_MAX } from './segment-build.ts'
 import { SegmentCache } from './segment-cache.ts'
 
@@ -54,11 +54,11 @@ export async function mergeSegments(
 export function* joined(runs: Iterable<Run>): Iterable<Run> {
   let open: Run | null = null
   for (const run of runs) {
-    if (open === null) open = run
+    if (open === null) open = copied(run)
     else if (open.rows + run.rows <= CHUNK_ROWS_MAX) open = merge(open, run)
     else {
       yield open
-      open = run
+      open = copied(run)
     }
   }
   if (open !== null) yield open

@@ -2,11 +2,18 @@
 // what does not goes on as it lies in its piece. Late samples make neighbouring chunks overlap by a few rows, so
 // only those few are merged, and a whole chunk may still be told by its head.
 //
+// Neighbours that overlap may make one chain of all that was ever written, so a cluster is cut at every end of a
+// piece into stretches of which the same pieces have rows; a piece is decoded at the first stretch that it is in
+// and its memory is used again after the last.
+//
 // Invariants: at equal times the piece of the higher rank wins, and a damaged piece hides what is older in its
-// stretch, of which it may have held newer rows; what is given ascends in time and does not overlap. Not here: which pieces there are (reader.ts), the merge of two runs (run-edit.ts).
+// stretch, of which it may have held newer rows; what is given ascends in time and does not overlap, and holds
+// until the next is asked for.
+// Not here: which pieces there are (reader.ts), the merge of two runs (run-edit.ts).
 import type { Run } from './run.ts'
 import { clip, lowerBound, merge } from './run-edit.ts'
-import type { Summary } from './source.ts'
+import type { RunRoom, RunRooms } from './run-room.ts'
+import type { Order, Summary } from './source.ts'
 
 /** Some rows of a group that may overlap others in time. */
 export interface Piece {
@@ -14,10 +21,10 @@ export interface Piece {
   readonly lastUs: number
   /** Higher wins. */
   readonly rank: number
-  /** Null when it is damaged. */
-  read(): Run | null
-  /** The times alone; null as read(). */
-  times(): Float64Array | null
+  /** The rows, in memory of the room or of their own; null when the piece is damaged. */
+  read(room: RunRoom): Run | null
+  /** The times alone; as read(). */
+  times(room: RunRoom): Float64Array | null
   /** Null when only read() can tell. */
   summary(ends: boolean): Summary | null
 }
@@ -36,40 +43,98 @@ export function clusterByTime(pieces: Piece[]): Piece[][] {
   return clusters
 }
 
-/** All rows of a cluster as runs that ascend in time. */
-export function runsOfCluster(cluster: readonly Piece[]): Run[] {
+/** A piece on its way through the stretches. */
+interface Held {
+  readonly piece: Piece
+  /** Stretches it is still needed in. */
+  left: number
+  room: RunRoom | null
+  /** Null when it is damaged, or not read yet. */
+  run: Run | null
+}
+
+/** [fromUs, toUs], where the same pieces have rows; by rank. */
+interface Stretch {
+  readonly fromUs: number
+  readonly toUs: number
+  readonly held: readonly Held[]
+}
+
+/** All rows of a cluster as runs that do not overlap, in the given order; in each, times ascend. */
+export function* runsOfCluster(
+  cluster: readonly Piece[],
+  rooms: RunRooms,
+  order: Order = 'asc'
+): Generator<Run, void, void> {
   if (cluster.length === 1) {
-    const run = cluster[0]!.read()
-    return run === null ? [] : [run]
-  }
-  const runs: { run: Run; rank: number; firstUs: number; lastUs: number }[] = []
-  const damaged: Piece[] = []
-  for (const piece of cluster) {
-    const run = piece.read()
-    if (run === null) damaged.push(piece)
-    else if (run.rows > 0) {
-      runs.push({ run, rank: piece.rank, firstUs: run.times[0]!, lastUs: run.times[run.rows - 1]! })
+    const room = rooms.take()
+    try {
+      const run = cluster[0]!.read(room)
+      if (run !== null) yield run
+    } finally {
+      rooms.give(room)
     }
+    return
   }
-  // Between two neighbouring bounds the same pieces have rows.
+  const stretches = stretchesOf(cluster)
+  if (order === 'desc') stretches.reverse()
+  try {
+    for (const stretch of stretches) {
+      const run = runOf(stretch, rooms)
+      if (run !== null) yield run
+      for (const held of stretch.held) if (--held.left === 0) release(held, rooms)
+    }
+  } finally {
+    for (const { held } of stretches) for (const one of held) release(one, rooms)
+  }
+}
+
+function stretchesOf(cluster: readonly Piece[]): Stretch[] {
   const bounds = new Set<number>()
-  for (const { firstUs, lastUs } of [...runs, ...damaged]) bounds.add(firstUs).add(lastUs + 1)
+  for (const { firstUs, lastUs } of cluster) bounds.add(firstUs).add(lastUs + 1)
   const cuts = Float64Array.from(bounds).sort()
-  const made: Run[] = []
+  const stretches: Stretch[] = []
+  let open: Held[] = []
+  let next = 0
   for (let i = 0; i + 1 < cuts.length; i++) {
     const [fromUs, toUs] = [cuts[i]!, cuts[i + 1]! - 1]
-    const isMet = (one: { firstUs: number; lastUs: number }) => one.firstUs <= toUs && one.lastUs >= fromUs
-    const rankMin = damaged.reduce((max, one) => (isMet(one) ? Math.max(max, one.rank) : max), 0)
-    const meeting = runs.filter(one => one.rank >= rankMin && isMet(one))
-    const run = mergeAll(meeting.sort((a, b) => a.rank - b.rank).map(one => clip(one.run, fromUs, toUs)))
-    if (run !== null) made.push(run)
+    open = open.filter(({ piece }) => piece.lastUs >= fromUs)
+    while (next < cluster.length && cluster[next]!.firstUs === fromUs) {
+      open.push({ piece: cluster[next++]!, left: 0, room: null, run: null })
+    }
+    for (const held of open) held.left++
+    stretches.push({ fromUs, toUs, held: open.toSorted((a, b) => a.piece.rank - b.piece.rank) })
   }
-  return made
+  return stretches
+}
+
+/** What the pieces of a stretch come to; null when it has no rows. */
+function runOf({ fromUs, toUs, held }: Stretch, rooms: RunRooms): Run | null {
+  let parts: Run[] = []
+  for (const one of held) {
+    if (one.room === null) {
+      one.room = rooms.take()
+      one.run = one.piece.read(one.room)
+    }
+    // Damage hides what is older.
+    if (one.run === null) parts = []
+    else {
+      const part = clip(one.run, fromUs, toUs)
+      if (part !== null) parts.push(part)
+    }
+  }
+  return mergeAll(parts)
+}
+
+function release(held: Held, rooms: RunRooms): void {
+  if (held.room !== null) rooms.give(held.room)
+  held.room = null
+  held.run = null
 }
 
 /** Merged pairwise, so that n runs cost log n passes; neighbours in rank first. */
-function mergeAll(clipped: readonly (Run | null)[]): Run | null {
-  let runs = clipped.filter(run => run !== null)
+function mergeAll(parts: readonly Run[]): Run | null {
+  let runs = parts
   while (runs.length > 1) {
     const merged: Run[] = []
     for (let i = 0; i < runs.length; i += 2) {
@@ -84,8 +149,8 @@ function mergeAll(clipped: readonly (Run | null)[]): Run | null {
  * The summaries of a cluster's pieces, which together say what its rows come to; null when only the rows can
  * tell: a piece has no summary, or two have a row at the same time.
  */
-export function summariesOf(cluster: readonly Piece[], ends: boolean): Summary[] | null {
-  if (cluster.length > 1 && meet(cluster)) return null
+export function summariesOf(cluster: readonly Piece[], ends: boolean, rooms: RunRooms): Summary[] | null {
+  if (cluster.length > 1 && meet(cluster, rooms)) return null
   const found: Summary[] = []
   for (const piece of cluster) {
     const summary = piece.summary(ends)
@@ -96,22 +161,27 @@ export function summariesOf(cluster: readonly Piece[], ends: boolean): Summary[]
 }
 
 /** Whether two pieces have a row at one time. Those of a cluster overlap, so their times are read. */
-function meet(cluster: readonly Piece[]): boolean {
-  let known: Float64Array = new Float64Array(0)
-  for (const piece of cluster) {
-    const times = piece.times()
-    if (times === null) return true
-    // Pieces ascend by their first time: what is earlier meets none that follows.
-    const union = joined(known.subarray(lowerBound(known, known.length, times[0]!)), times)
-    if (union === null) return true
-    known = union
+function meet(cluster: readonly Piece[], rooms: RunRooms): boolean {
+  const room = rooms.take()
+  try {
+    let known: Float64Array = new Float64Array(0)
+    for (const piece of cluster) {
+      room.clear()
+      const times = piece.times(room)
+      if (times === null) return true
+      // Pieces ascend by their first time: what is earlier meets none that follows.
+      const union = joined(known.subarray(lowerBound(known, known.length, times[0]!)), times)
+      if (union === null) return true
+      known = union
+    }
+    return false
+  } finally {
+    rooms.give(room)
   }
-  return false
 }
 
-/** The times of both, ascending; null when one is in both. */
+/** The times of both, ascending, in memory of their own; null when one is in both. */
 function joined(a: Float64Array, b: Float64Array): Float64Array | null {
-  if (a.length === 0) return b
   const all = new Float64Array(a.length + b.length)
   let i = 0
   let k = 0

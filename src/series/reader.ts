@@ -3,13 +3,14 @@
 // data, a head behind a segment): what overlaps is merged, what does not is handed on as it is.
 //
 // Invariants: at equal times the later write wins: segments by `order`, then the head being flushed, then
-// the head; a damaged chunk is reported and costs its own samples, and those that earlier writes left of its group
-// between its first and its last time: it may have held later values of them. A segment of which nothing can be read
-// may have held any group at any of its times. Everything else is read.
-// Not here: which segments are live (engine/manifest), evaluation (query).
-import { CorruptionError } from '../base/errors.ts'
+// the head; a damaged chunk costs its own samples, and those that earlier writes left of its group between its
+// first and its last time: it may have held later values of them. Everything else is read.
+// Not here: finding and reading a chunk (chunk-reader.ts), putting them together (pieces.ts), which segments
+// are live (engine/manifest), evaluation (query).
+import type { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from './boots.ts'
 import { type Catalog, type Group, seriesName } from './catalog.ts'
+import { ChunkReader } from './chunk-reader.ts'
 import type { ChunkView } from './chunk-view.ts'
 import type { HeadReader } from './head-read.ts'
 import type { Matcher } from './matcher.ts'
@@ -17,10 +18,9 @@ import { Newest } from './newest.ts'
 import { clusterByTime, type Piece, runsOfCluster, summariesOf } from './pieces.ts'
 import type { Run } from './run.ts'
 import { clip } from './run-edit.ts'
+import { RunRooms } from './run-room.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import type { SegmentCache } from './segment-cache.ts'
-import type { ChunkPlace, SegmentIndex } from './segment-index.ts'
-import type { SeriesSegment } from './segment-open.ts'
 import { selectSeries } from './select.ts'
 import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
 
@@ -37,29 +37,20 @@ export interface Snapshot {
   readonly goneUs?: ReadonlyMap<string, number>
 }
 
-const NONE: readonly CorruptionError[] = []
-
 /** One consistent view of all series. Make one per query. */
 export class SeriesReader implements SeriesSource {
-  /** Chunks of which something was read. */
-  blocksRead = 0
-  /** How often a damaged place was met. */
-  damagesMet = 0
   private readonly snapshot: Snapshot
   private readonly cache: SegmentCache
+  private readonly chunks: ChunkReader
+  private readonly rooms = new RunRooms()
   private readonly segments: readonly LiveSegment[]
-  private readonly onCorruption: (error: CorruptionError) => void
   /** The segments with their ranks, the newest end first. */
   private byEnd: { info: LiveSegment; rank: number }[] | null = null
-  /** Segments of which nothing can be read, and damaged places that were told. */
-  private readonly unreadable = new Set<number>()
-  private readonly told = new Set<string>()
-  private readonly found: CorruptionError[] = []
 
   constructor(snapshot: Snapshot, cache: SegmentCache, onCorruption: (error: CorruptionError) => void) {
     this.snapshot = snapshot
     this.cache = cache
-    this.onCorruption = onCorruption
+    this.chunks = new ChunkReader(cache, onCorruption)
     this.segments = [...snapshot.segments].sort((a, b) => a.order - b.order)
   }
 
@@ -67,12 +58,21 @@ export class SeriesReader implements SeriesSource {
     return this.snapshot.tiers ?? []
   }
 
+  get blocksRead(): number {
+    return this.chunks.blocksRead
+  }
+
+  /** How often a damaged place was met. */
+  get damagesMet(): number {
+    return this.chunks.damagesMet
+  }
+
   get damage(): readonly CorruptionError[] {
-    return [...this.found, ...this.tiers.flatMap(tier => tier.damage ?? [])]
+    return [...this.chunks.damage, ...this.tiers.flatMap(tier => tier.damage ?? [])]
   }
 
   get sampleDamage(): readonly CorruptionError[] {
-    return (this.snapshot.goneUs?.size ?? 0) > 0 ? this.damage : this.found
+    return (this.snapshot.goneUs?.size ?? 0) > 0 ? this.damage : this.chunks.damage
   }
 
   /** A group's class is that of the segments it is in; in none, it may be any. */
@@ -82,7 +82,7 @@ export class SeriesReader implements SeriesSource {
     const classes = new Set<string>()
     for (const info of this.segments) {
       if (classes.has(info.class)) continue
-      if (this.chunks(info, group, TIME_MIN_US, TIME_MAX_US).length > 0) classes.add(info.class)
+      if (this.chunks.places(info, group, TIME_MIN_US, TIME_MAX_US).length > 0) classes.add(info.class)
     }
     return Math.max(
       0,
@@ -120,9 +120,7 @@ export class SeriesReader implements SeriesSource {
     const clusters = clusterByTime(pieces)
     if (order === 'desc') clusters.reverse()
     for (const cluster of clusters) {
-      const runs = runsOfCluster(cluster)
-      if (order === 'desc') runs.reverse()
-      for (const run of runs) {
+      for (const run of runsOfCluster(cluster, this.rooms, order)) {
         const part = clip(run, fromUs, toUs)
         if (part !== null) yield part
       }
@@ -140,13 +138,13 @@ export class SeriesReader implements SeriesSource {
   ): Iterable<Run | Summary> {
     for (const cluster of clusterByTime(this.pieces(group, fields, fromUs, toUs))) {
       const summaries = isOneWindow(cluster, fromUs, toUs, stepUs, originUs)
-        ? summariesOf(cluster, ends)
+        ? summariesOf(cluster, ends, this.rooms)
         : null
       if (summaries !== null) {
         yield* summaries
         continue
       }
-      for (const run of runsOfCluster(cluster)) {
+      for (const run of runsOfCluster(cluster, this.rooms)) {
         const part = clip(run, fromUs, toUs)
         if (part !== null) yield part
       }
@@ -166,7 +164,7 @@ export class SeriesReader implements SeriesSource {
     let lastUs = fromUs
     for (const info of this.segments) {
       if (info.timeMaxUs < fromUs || info.timeMinUs > toUs) continue
-      for (const place of this.chunks(info, group, fromUs, toUs)) {
+      for (const place of this.chunks.places(info, group, fromUs, toUs)) {
         const step = Math.floor((place.firstUs - originUs) / stepUs)
         const isOneWindow = Math.floor((place.lastUs - originUs) / stepUs) === step
         rows += isOneWindow && place.firstUs >= fromUs && place.lastUs <= toUs ? 1 : place.rows
@@ -222,39 +220,25 @@ export class SeriesReader implements SeriesSource {
     toUs: number,
     newest: Newest
   ): boolean {
-    for (const place of this.chunks(info, group, TIME_MIN_US, toUs).reverse()) {
-      if (newest.isSettled(Math.min(place.lastUs, toUs))) return true
-      const isSound = this.guard(info, segment => {
-        this.blocksRead++
-        if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
-        else {
-          const run = clip(segment.run(place, [...newest.wanted]), TIME_MIN_US, toUs)
-          if (run !== null) newest.offerRun(run, rank)
-        }
-        return true
-      })
-      if (isSound === null) return false
-    }
-    return true
-  }
-
-  /** The places of a group in a segment; when its index cannot be read, one that stands for all of it. */
-  private chunks(info: LiveSegment, group: number, fromUs: number, toUs: number): ChunkPlace[] {
-    let index: SegmentIndex | null = null
+    const room = this.rooms.take()
     try {
-      if (!this.unreadable.has(info.id)) index = this.cache.index(info)
-    } catch (error) {
-      this.damaged(error)
-      this.unreadable.add(info.id)
+      for (const place of this.chunks.places(info, group, TIME_MIN_US, toUs).reverse()) {
+        if (newest.isSettled(Math.min(place.lastUs, toUs))) return true
+        const isSound = this.chunks.read(info, segment => {
+          room.clear()
+          if (place.lastUs <= toUs) segment.chunk(place, view => newest.offerChunk(view, rank))
+          else {
+            const run = clip(segment.run(place, [...newest.wanted], room), TIME_MIN_US, toUs)
+            if (run !== null) newest.offerRun(run, rank)
+          }
+          return true
+        })
+        if (isSound === null) return false
+      }
+      return true
+    } finally {
+      this.rooms.give(room)
     }
-    if (index === null) {
-      this.damagesMet++
-      const { timeMinUs: firstUs, timeMaxUs: lastUs } = info
-      const isMet = lastUs >= fromUs && firstUs <= toUs
-      return isMet ? [{ block: 0, blockLength: 0, at: 0, length: 0, rows: 0, firstUs, lastUs }] : []
-    }
-    for (const error of this.cache.damage.get(info.id) ?? NONE) this.damaged(error)
-    return index.chunks(group, fromUs, toUs)
   }
 
   private pieces(group: number, fields: readonly number[] | null, fromUs: number, toUs: number): Piece[] {
@@ -263,17 +247,15 @@ export class SeriesReader implements SeriesSource {
     for (const info of this.segments) {
       rank++
       if (info.timeMaxUs < fromUs || info.timeMinUs > toUs) continue
-      for (const place of this.chunks(info, group, fromUs, toUs)) {
+      for (const place of this.chunks.places(info, group, fromUs, toUs)) {
         pieces.push({
           firstUs: place.firstUs,
           lastUs: place.lastUs,
           rank,
-          read: () => this.guard(info, segment => this.block(segment.run(place, fields))),
-          times: () => this.guard(info, segment => this.block(segment.run(place, [])).times),
+          read: room => this.chunks.read(info, segment => segment.run(place, fields, room)),
+          times: room => this.chunks.read(info, segment => segment.run(place, [], room).times),
           summary: ends =>
-            this.guard(info, segment =>
-              this.block(segment.chunk(place, view => summarise(view, fields, ends)))
-            )
+            this.chunks.read(info, segment => segment.chunk(place, view => summarise(view, fields, ends)))
         })
       }
     }
@@ -291,34 +273,6 @@ export class SeriesReader implements SeriesSource {
       })
     }
     return pieces
-  }
-
-  /** Counts what was read of a chunk; of a summary that could not tell, only the reading that follows. */
-  private block<T>(read: T): T {
-    if (read !== null) this.blocksRead++
-    return read
-  }
-
-  /** Damage costs what it hit, never the query. */
-  private guard<T>(info: LiveSegment, read: (segment: SeriesSegment) => T): T | null {
-    if (this.unreadable.has(info.id)) return null
-    try {
-      return read(this.cache.open(info))
-    } catch (error) {
-      this.damaged(error)
-      return null
-    }
-  }
-
-  /** Tells of a damaged place once. */
-  private damaged(error: unknown): void {
-    if (!(error instanceof CorruptionError)) throw error
-    this.damagesMet++
-    const place = `${error.file} ${error.offset}`
-    if (this.told.has(place)) return
-    this.told.add(place)
-    this.found.push(error)
-    this.onCorruption(error)
   }
 }
 

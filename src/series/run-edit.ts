@@ -55,6 +55,15 @@ function textsSlice(texts: Texts, start: number, end: number): Texts {
   return { bytes: texts.bytes, offsets: texts.offsets.subarray(start, end + 1) }
 }
 
+/** The same rows in memory of their own, so that they outlast the reading of the next run. */
+export function copied({ rows, times, columns }: Run): Run {
+  return {
+    rows,
+    times: times.slice(0, rows),
+    columns: columns.map(column => ({ ...column, numbers: column.numbers?.slice(0, column.count) ?? null }))
+  }
+}
+
 /** Both runs as one; `later` wins where both have a value at the same time. */
 export function merge(earlier: Run, later: Run): Run {
   const { times, rows, rowOfEarlier, rowOfLater } = mergeTimes(earlier, later)

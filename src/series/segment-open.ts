@@ -17,6 +17,7 @@ import type { BlockPlace } from '../engine/segment-writer.ts'
 import { readDefinitions } from './catalog.ts'
 import { ChunkView } from './chunk-view.ts'
 import type { Column, Run } from './run.ts'
+import type { RunRoom } from './run-room.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import { type GroupName, SERIES_SEGMENT_VERSION } from './segment-build.ts'
 import { type ChunkPlace, countIndex, SegmentIndex } from './segment-index.ts'
@@ -107,12 +108,12 @@ export class SeriesSegment {
   }
 
   /**
-   * The rows of the chunk at a place of the index, in arrays of their own.
+   * The rows of the chunk at a place of the index, numbers and times in memory of the room.
    * @param fields  only these; null: all; []: the times alone
    * @throws {CorruptionError} naming the block
    */
-  run(place: ChunkPlace, fields: readonly number[] | null): Run {
-    return this.chunk(place, view => decodeRun(view, fields))
+  run(place: ChunkPlace, fields: readonly number[] | null, room: RunRoom): Run {
+    return this.chunk(place, view => decodeRun(view, fields, room))
   }
 
   /**
@@ -160,28 +161,9 @@ export class SeriesSegment {
   }
 }
 
-/**
- * Memory for columns, cut off a larger buffer: an array of its own costs as much as decoding a short chunk. A
- * buffer is never used twice, and goes when no column of it is held.
- */
-const ROOM_BYTES = 1 << 18
-let room = new ArrayBuffer(0)
-let roomUsed = 0
-
-function doubles(count: number): Float64Array {
-  const bytes = count * 8
-  if (bytes > ROOM_BYTES / 8) return new Float64Array(count)
-  if (roomUsed + bytes > room.byteLength) {
-    room = new ArrayBuffer(ROOM_BYTES)
-    roomUsed = 0
-  }
-  roomUsed += bytes
-  return new Float64Array(room, roomUsed - bytes, count)
-}
-
-function decodeRun(chunk: ChunkView, fields: readonly number[] | null): Run {
+function decodeRun(chunk: ChunkView, fields: readonly number[] | null, room: RunRoom): Run {
   const rows = chunk.rows
-  const times = doubles(rows)
+  const times = room.doubles(rows)
   chunk.times(times)
   const columns: Column[] = []
   for (let i = 0; i < chunk.columns.length; i++) {
@@ -190,7 +172,7 @@ function decodeRun(chunk: ChunkView, fields: readonly number[] | null): Run {
     const present = count === rows ? null : new Uint8Array(rows)
     if (present !== null) chunk.present(i, present)
     if (kind === KIND.number || kind === KIND.boolean) {
-      const numbers = doubles(count)
+      const numbers = room.doubles(count)
       chunk.numbers(i, numbers)
       columns.push({ field, kind, present, count, numbers, texts: null })
     } else columns.push({ field, kind, present, count, numbers: null, texts: chunk.texts(i) })

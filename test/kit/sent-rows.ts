@@ -6,6 +6,7 @@
 // what is found must have been written there at some time.
 import type { SeriesReader } from '../../src/series/reader.ts'
 import type { Run } from '../../src/series/run.ts'
+import { copied } from '../../src/series/run-edit.ts'
 import { TIME_MAX_US, TIME_MIN_US } from '../../src/series/sample.ts'
 import { bits, type ModelRow, runLines } from '../series/model.ts'
 import { fitPrefix, Verdict } from './verdict.ts'
@@ -108,7 +109,7 @@ export function readRuns(
   fromUs = TIME_MIN_US,
   toUs = TIME_MAX_US
 ): Run[][] {
-  return Array.from({ length: groups }, (_, id) => [...reader.runs(id, null, fromUs, toUs)])
+  return Array.from({ length: groups }, (_, id) => Array.from(reader.runs(id, null, fromUs, toUs), copied))
 }
 
 /** Everything that a reader sees, by the names of groups and fields. */

@@ -10,6 +10,7 @@ import { RecordFile } from '../../src/engine/record-file.ts'
 import { Catalog } from '../../src/series/catalog.ts'
 import { CatalogFile } from '../../src/series/catalog-file.ts'
 import { writeSegment } from '../../src/series/flush-job.ts'
+import { RunRoom } from '../../src/series/run-room.ts'
 import { KIND } from '../../src/series/sample.ts'
 import { SeriesSegment } from '../../src/series/segment-open.ts'
 import { Shapes, ShapesReplica } from '../../src/series/shape.ts'
@@ -56,7 +57,7 @@ t.test('a segment of more names than one frame holds gives all of them back, and
   for (const group of [0, 1, 4_321, GROUPS - 1]) {
     const places = index.chunks(group, 0, 2e15)
     t.same(
-      places.map(place => [...segment.run(place, null).times]),
+      places.map(place => [...segment.run(place, null, new RunRoom()).times]),
       [[...times]],
       `group ${group}`
     )
