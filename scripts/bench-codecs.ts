@@ -13,7 +13,7 @@
 // 50 M samples/s, the standard workload, packed, in chunks of 4096 rows, at 200 M. Strings are held to no speed.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { ByteWriter } from '../src/base/bytes.ts'
+import { ByteReader, ByteWriter } from '../src/base/bytes.ts'
 import { Windows } from '../src/query/windows.ts'
 import { encodeChunk } from '../src/series/chunk.ts'
 import { ChunkView } from '../src/series/chunk-view.ts'
@@ -51,14 +51,14 @@ function measureWindows(rows: number, cold: boolean): { heads: number; decoded: 
     out.reset()
     encodeChunk(standardGroup(seed, rows).run, out, { cold })
     const chunk = out.copy()
-    samples += new ChunkView(chunk).columns.length * rows
+    samples += new ChunkView(new ByteReader(chunk)).columns.length * rows
     headMs += bestOf(20, 20, () => {
-      const view = new ChunkView(chunk)
+      const view = new ChunkView(new ByteReader(chunk))
       const windows = new Windows(WEEK_US)
       for (const column of view.columns) windows.addSummary(view.timeFirstUs, view.timeLastUs, column)
     })
     decodedMs += bestOf(20, 2, () => {
-      const view = new ChunkView(chunk)
+      const view = new ChunkView(new ByteReader(chunk))
       view.times(times)
       view.columns.forEach(({ field, kind, count }, i) => {
         view.numbers(i, numbers)

@@ -3,7 +3,7 @@
 // the work takes, and the time of a whole round is not.
 //
 // Not here: where runs come from (data-sets.ts), bounds (bench-codecs.ts, bench-data.ts).
-import { ByteWriter } from '../src/base/bytes.ts'
+import { ByteReader, ByteWriter } from '../src/base/bytes.ts'
 import { CHUNK_ROWS_MAX, encodeChunk } from '../src/series/chunk.ts'
 import { ChunkView } from '../src/series/chunk-view.ts'
 import type { Run } from '../src/series/run.ts'
@@ -89,7 +89,7 @@ export function measure(runs: readonly Run[], cold: boolean): Tally {
   for (const run of warm) {
     out.reset()
     encodeChunk(run, out, { cold })
-    decodeAll(new ChunkView(out.copy()))
+    decodeAll(new ChunkView(new ByteReader(out.copy())))
   }
   for (const run of runs) {
     tally.encodeMs += bestOf(ENCODE_ROUNDS, 1, () => {
@@ -98,8 +98,8 @@ export function measure(runs: readonly Run[], cold: boolean): Tally {
     })
     const chunk = out.copy()
     const repeat = Math.max(1, Math.round(ROWS_TIMED / run.rows))
-    tally.decodeMs += bestOf(DECODE_ROUNDS, repeat, () => decodeAll(new ChunkView(chunk)))
-    const view = new ChunkView(chunk)
+    tally.decodeMs += bestOf(DECODE_ROUNDS, repeat, () => decodeAll(new ChunkView(new ByteReader(chunk))))
+    const view = new ChunkView(new ByteReader(chunk))
     tally.sound &&= check(run, view)
     const values = view.columns.reduce((bytes, column) => bytes + column.bytes, 0)
     tally.values += values

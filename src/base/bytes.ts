@@ -194,6 +194,15 @@ export class ByteReader {
     throw new VarveError('VARVE_TRUNCATED', `Cannot read varint before ${this.at}: longer than 53 bits`)
   }
 
+  skip(n: number): void {
+    this.take(n)
+  }
+
+  /** Passes over a varint without checking how large it is. */
+  skipVarint(): void {
+    while (this.bytes[this.take(1)]! >= 0x80);
+  }
+
   signed(): number {
     const value = this.varint()
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2

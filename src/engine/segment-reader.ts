@@ -121,6 +121,15 @@ export class SegmentReader {
     return this.readBlock(offset, length ?? this.lengthAt(offset)).payload
   }
 
+  /**
+   * The payload of the block at `offset` in memory of the caller, which the next block may use again.
+   * @param room  at least `length` long
+   * @throws {CorruptionError} naming file and offset
+   */
+  blockInto(room: Uint8Array, offset: number, length: number): Uint8Array {
+    return this.readBlock(offset, length, room).payload
+  }
+
   /** The kind and payload of the block at `offset`. @throws {CorruptionError} naming file and offset */
   kindAndBlock(offset: number, length?: number): { kind: number; payload: Uint8Array } {
     return this.readBlock(offset, length ?? this.lengthAt(offset))
@@ -154,12 +163,16 @@ export class SegmentReader {
     return BLOCK_HEADER_BYTES + new DataView(head.buffer).getUint32(4, true)
   }
 
-  private readBlock(offset: number, length: number): { kind: number; payload: Uint8Array } {
+  private readBlock(
+    offset: number,
+    length: number,
+    room?: Uint8Array
+  ): { kind: number; payload: Uint8Array } {
     if (offset < SEGMENT_PREFIX_BYTES || length < BLOCK_HEADER_BYTES || offset + length > this.bytes)
       throw this.damaged(offset)
-    const bytes = new Uint8Array(length)
+    const bytes = room?.subarray(0, length) ?? new Uint8Array(length)
     if (this.file.read(bytes, offset) < length) throw this.damaged(offset)
-    const found = blockAt(bytes, new DataView(bytes.buffer), 0)
+    const found = blockAt(bytes, new DataView(bytes.buffer, bytes.byteOffset), 0)
     if (found === null || found.length !== length) throw this.damaged(offset)
     return { kind: found.kind, payload: bytes.subarray(BLOCK_HEADER_BYTES) }
   }

@@ -2,140 +2,21 @@
 // count is checked before anything is allocated, and damage is a VarveError, which the owner of the file turns
 // into a CorruptionError with its place.
 //
-// Invariants: nothing is read outside [at, end); at most 4096 rows; what a body says agrees with the head.
+// Invariants: nothing is read outside the reader's bytes; at most 4096 rows; what a body says agrees with the head.
 // Not here: the grammar (chunk.ts).
 import { assert } from '../base/assert.ts'
-import { ByteReader } from '../base/bytes.ts'
+import type { ByteReader } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 import { CHUNK_PADDING, CHUNK_ROWS_MAX, CHUNK_VERSION } from './chunk.ts'
-import { decodeNumbers, type NumberHead, readNumberHead } from './codec-column.ts'
+import { ChunkColumn, type ColumnHeader, damaged, follow } from './chunk-column.ts'
+import { decodeNumbers } from './codec-column.ts'
 import { POWERS_OF_10 } from './codec-decimal.ts'
-import { DEPTH_MAX } from './codec-sibling.ts'
 import { decodeBits } from './codec-state.ts'
 import { decodeTexts } from './codec-text.ts'
 import { decodeTimes } from './codec-time.ts'
 import type { Column, Run, Texts } from './run.ts'
-import { KIND, type Kind } from './sample.ts'
+import { KIND } from './sample.ts'
 import { keepUnits, keptUnits, newChunkNumber } from './sibling-cache.ts'
-
-/**
- * One column as the chunk's head describes it. For numbers the semantics are those of column-stats.ts; a
- * boolean counts as 0 or 1; of texts, and of columns without a value, the statistics are NaN and sum is 0.
- */
-export interface ColumnHeader {
-  readonly field: number
-  readonly kind: Kind
-  /** Values: the rows that have one. */
-  readonly count: number
-  /** How many of the values are NaN. */
-  readonly nans: number
-  readonly first: number
-  readonly last: number
-  readonly min: number
-  readonly max: number
-  readonly sum: number
-  /** When sumUnits is not null, sum is exactly sumUnits / 10^exponent. */
-  readonly exponent: number
-  readonly sumUnits: number | null
-  /** Bytes of head and body together. */
-  readonly bytes: number
-}
-
-interface Placed extends ColumnHeader {
-  presenceAt: number
-  bodyAt: number
-  bodyEnd: number
-  headEnd: number
-  number: NumberHead | null
-  /** How far this column is from ones that follow from no sibling. */
-  depth: number
-  /** A later column follows from this one. */
-  followed: boolean
-}
-
-function damaged(at: number, what: string): never {
-  throw new VarveError('VARVE_CHUNK', `Cannot read chunk at ${at}: ${what}`)
-}
-
-const NO_STATS = {
-  nans: 0,
-  first: Number.NaN,
-  last: Number.NaN,
-  min: Number.NaN,
-  max: Number.NaN,
-  sum: 0,
-  exponent: 0,
-  sumUnits: null as number | null
-}
-
-function readBooleanHead(from: ByteReader, count: number) {
-  const ends = from.u8()
-  const ones = from.varint()
-  const first = ends & 1
-  const last = ends >> 1
-  const least = first + last === 2 && count === 1 ? 1 : first + last
-  if (ends > 3 || ones > count || ones < least) damaged(from.at, `${ones} ones of ${count} values`)
-  const min = ones === count ? 1 : 0
-  const max = ones > 0 ? 1 : 0
-  return { nans: 0, first, last, min, max, sum: ones, exponent: 0, sumUnits: ones as number | null }
-}
-
-/** Reads one column's head; bodies are placed one after the other from bodyAt on, relative to their start. */
-function readColumn(from: ByteReader, rows: number, bodyAt: number): Placed {
-  const start = from.at
-  const tag = from.varint()
-  const kind = (Math.floor(tag / 2) % 4) as Kind
-  let count = rows
-  let presence = 0
-  if (tag % 2 === 1) {
-    count = from.varint()
-    presence = from.varint()
-    if (count >= rows || presence === 0) damaged(start, `a sparse column of ${count} of ${rows} rows`)
-  }
-  let stats = NO_STATS
-  let number: NumberHead | null = null
-  let headEnd = from.at
-  if (count > 0 && kind === KIND.number) {
-    number = readNumberHead(from, count)
-    const { nans, first, last, min, max, sum, sumUnits, scale } = number.stats
-    if (nans > count) damaged(start, `${nans} NaN of ${count} values`)
-    stats = { nans, first, last, min, max, sum, exponent: scale?.exponent ?? 0, sumUnits }
-    headEnd = from.at
-  } else if (count > 0 && kind === KIND.boolean) {
-    stats = readBooleanHead(from, count)
-  }
-  const body = from.varint()
-  const valuesAt = bodyAt + presence
-  return {
-    field: Math.floor(tag / 8),
-    kind,
-    count,
-    ...stats,
-    bytes: from.at - start + presence + body,
-    presenceAt: presence === 0 ? -1 : bodyAt,
-    bodyAt: valuesAt,
-    bodyEnd: valuesAt + body,
-    headEnd,
-    number,
-    depth: 0,
-    followed: false
-  }
-}
-
-/** Checks what the last column of `placed` follows from, and marks it. */
-function follow(placed: readonly Placed[], rows: number, at: number): void {
-  const column = placed.at(-1)!
-  for (const term of column.number?.terms ?? []) {
-    const sibling = placed[term.column]
-    if (sibling === undefined || sibling === column || sibling.count < rows) damaged(at, 'no such sibling')
-    if (sibling.number === null || sibling.number.stats.scale === null)
-      damaged(at, 'a sibling of no decimals')
-    sibling.followed = true
-    column.depth = Math.max(column.depth, sibling.depth + 1)
-  }
-  if (column.depth > 0 && column.count < rows) damaged(at, 'a sparse column that follows others')
-  if (column.depth > DEPTH_MAX) damaged(at, 'too many siblings follow each other')
-}
 
 /** A chunk in memory. Decoded columns are dense: value i belongs to the i-th row that has one. */
 export class ChunkView {
@@ -145,7 +26,7 @@ export class ChunkView {
   readonly timeLastUs: number
   /** By field, then kind. */
   readonly columns: readonly ColumnHeader[]
-  private readonly placed: readonly Placed[]
+  private readonly placed: readonly ChunkColumn[]
   /** The reader that read the head. */
   private readonly head: ByteReader
   /** Where bodies begin, and so the time body. */
@@ -156,14 +37,14 @@ export class ChunkView {
   private readonly shiftUs: number
 
   /**
-   * Reads the head of the chunk in bytes[at, end), which must be the whole chunk and nothing else. The bytes
-   * must stay as they are while the view is used.
+   * Reads the head of a chunk. The bytes must stay as they are while the view is used.
+   * @param from  has the whole chunk and nothing else before it; stands behind the head afterwards
    * @param shiftUs  added to all times
    * @throws {VarveError} VARVE_CHUNK or VARVE_TRUNCATED for damage, VARVE_FORMAT_CHUNK for an unknown version
    *   or codec
    */
-  constructor(bytes: Uint8Array, at = 0, end = bytes.length, shiftUs = 0) {
-    const from = new ByteReader(bytes, at, end)
+  constructor(from: ByteReader, shiftUs = 0) {
+    const { at } = from
     const version = from.u8()
     if (version !== CHUNK_VERSION) {
       throw new VarveError(
@@ -185,13 +66,13 @@ export class ChunkView {
     }
     if (rows === 1 ? spanned !== 0 : spanned < rows - 1) damaged(at, `${rows} rows in ${spanned} us`)
     this.timeBytes = from.varint()
-    const placed: Placed[] = []
+    const placed: ChunkColumn[] = []
     let bodyAt = this.timeBytes
     for (let i = 0; i < columns; i++) {
-      const column = readColumn(from, rows, bodyAt)
+      const column = new ChunkColumn(from, rows, bodyAt)
       bodyAt = column.bodyEnd
       placed.push(column)
-      if (column.number !== null && column.number.terms.length > 0) follow(placed, rows, at)
+      if (column.isFollowing) follow(placed, rows, at)
     }
     this.bodies = from.at
     if (bodyAt + CHUNK_PADDING !== from.left) {
@@ -227,7 +108,7 @@ export class ChunkView {
     if (column.followed) this.keep(i, column, into)
   }
 
-  private decode(column: Placed, into: Float64Array): void {
+  private decode(column: ChunkColumn, into: Float64Array): void {
     const from = this.reader(column.bodyAt, column.bodyEnd)
     const { count, number, headEnd } = column
     if (number === null) decodeBits(from, count, into)
@@ -236,7 +117,7 @@ export class ChunkView {
   }
 
   /** Keeps a column's values as integers for the siblings that will follow. */
-  private keep(i: number, { number, count }: Placed, values: Float64Array): void {
+  private keep(i: number, { number, count }: ChunkColumn, values: Float64Array): void {
     if (this.chunkNumber === 0) this.chunkNumber = newChunkNumber()
     const power = POWERS_OF_10[number!.stats.scale!.exponent]!
     keepUnits(this.chunkNumber, i, units => {

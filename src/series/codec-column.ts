@@ -33,6 +33,7 @@ import {
 import {
   type NumberStats,
   readStats,
+  skipStats,
   statsOfDecimals,
   statsOfDoubles,
   writeDecimalStats,
@@ -150,15 +151,26 @@ export interface NumberHead {
   terms: readonly Term[]
 }
 
+/** Passes over the head of some values. @throws {VarveError} VARVE_FORMAT_CHUNK or VARVE_TRUNCATED */
+export function skipNumberHead(from: ByteReader): void {
+  const codec = readCodec(from)
+  if (codec === NUMBER_CODEC.constant) from.skip(8)
+  else skipStats(from)
+  if (codec === NUMBER_CODEC.sibling) readTerms(from)
+}
+
+function readCodec(from: ByteReader): number {
+  const codec = from.u8()
+  if (codec <= NUMBER_CODEC.sibling) return codec
+  throw new VarveError(
+    'VARVE_FORMAT_CHUNK',
+    `Cannot read number column before ${from.at}: codec ${codec} is unknown`
+  )
+}
+
 /** Reads the head of n values. @throws {VarveError} VARVE_CHUNK, VARVE_FORMAT_CHUNK or VARVE_TRUNCATED */
 export function readNumberHead(from: ByteReader, n: number): NumberHead {
-  const codec = from.u8()
-  if (codec > NUMBER_CODEC.sibling) {
-    throw new VarveError(
-      'VARVE_FORMAT_CHUNK',
-      `Cannot read number column before ${from.at}: codec ${codec} is unknown`
-    )
-  }
+  const codec = readCodec(from)
   if (codec !== NUMBER_CODEC.constant) {
     const stats = readStats(from, n)
     const decimal = codec === NUMBER_CODEC.decimal || codec === NUMBER_CODEC.sibling

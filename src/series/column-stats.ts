@@ -149,6 +149,19 @@ export function writeDoubleStats(stats: NumberStats, values: Float64Array, n: nu
   out.f64(stats.sum)
 }
 
+/** Passes over statistics. @throws {VarveError} VARVE_TRUNCATED */
+export function skipStats(from: ByteReader): void {
+  const head = from.u8()
+  from.skipVarint()
+  if (head === DOUBLES) {
+    from.skip(5 * 8)
+    return
+  }
+  for (let i = 0; i < 3; i++) from.skipVarint()
+  if ((head & SUM_DOUBLE) === 0) from.skipVarint()
+  else from.skip(8)
+}
+
 /** Reads the statistics of n values. @throws {VarveError} VARVE_CHUNK or VARVE_TRUNCATED */
 export function readStats(from: ByteReader, n: number): NumberStats {
   const head = from.u8()

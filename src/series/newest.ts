@@ -3,7 +3,8 @@
 //
 // Invariants: the later time wins, at equal times the higher rank (the later write). Not here: which pieces
 // are offered in which order (reader.ts), rows in memory (head-read.ts).
-import type { ChunkView, ColumnHeader } from './chunk-view.ts'
+import type { ColumnHeader } from './chunk-column.ts'
+import type { ChunkView } from './chunk-view.ts'
 import type { Column, Run } from './run.ts'
 import { KIND, textValue, type Value } from './sample.ts'
 import type { Last } from './source.ts'

@@ -284,7 +284,8 @@ function summarise(chunk: ChunkView, fields: readonly number[] | null, ends: boo
     if (ends && (column.count < chunk.rows || column.kind === KIND.string || column.kind === KIND.bytes)) {
       return null
     }
-    columns.push(column)
+    const { field, kind, count, nans, first, last, min, max, sum } = column
+    columns.push({ field, kind, count, nans, first, last, min, max, sum })
   }
   return { firstUs: chunk.timeFirstUs, lastUs: chunk.timeLastUs, columns }
 }

@@ -41,9 +41,11 @@ export class SeriesSegment {
   /** Null where there is none to be found. */
   private readonly indexAt: BlockPlace | null
   private readonly namesAt: BlockPlace | null
-  /** The block read last: chunks of neighbouring groups share it. */
-  private block: Uint8Array = new Uint8Array(0)
+  /** The block read last, in memory used again for the next: chunks of neighbouring groups share it. */
+  private room = new ByteReader(new Uint8Array(0))
   private blockAt = -1
+  private blockStart = 0
+  private blockEnd = 0
 
   /** @throws {CorruptionError} when neither header nor footer can be read; {FormatError} when newer */
   constructor(disk: Disk, path: string, shiftUs = 0) {
@@ -121,21 +123,27 @@ export class SeriesSegment {
    * @throws {CorruptionError} naming the block
    */
   chunk<T>(place: ChunkPlace, read: (view: ChunkView) => T): T {
-    if (this.blockAt !== place.block) {
-      this.blockAt = -1
-      this.block = this.file.block(place.block, place.blockLength)
-      this.blockAt = place.block
-    }
+    if (this.blockAt !== place.block) this.readBlock(place)
     return this.decode({ offset: place.block, length: 0 }, () => {
-      if (place.at + place.length > this.block.length) {
+      const at = this.blockStart + place.at
+      if (at + place.length > this.blockEnd) {
         throw new VarveError('VARVE_INDEX', `chunk at ${place.at} of ${place.length} bytes leaves its block`)
       }
-      return read(new ChunkView(this.block, place.at, place.at + place.length, this.shiftUs))
+      return read(new ChunkView(this.room.sub(at, at + place.length), this.shiftUs))
     })
   }
 
   close(): void {
     this.file.close()
+  }
+
+  private readBlock({ block, blockLength }: ChunkPlace): void {
+    this.blockAt = -1
+    if (blockLength > this.room.bytes.length) this.room = new ByteReader(new Uint8Array(2 * blockLength))
+    const payload = this.file.blockInto(this.room.bytes, block, blockLength)
+    this.blockStart = payload.byteOffset
+    this.blockEnd = payload.byteOffset + payload.length
+    this.blockAt = block
   }
 
   private rebuilt(span: typeof ALL_TIME): SegmentIndex {
@@ -175,7 +183,11 @@ function decodeRun(chunk: ChunkView, fields: readonly number[] | null, room: Run
       const numbers = room.doubles(count)
       chunk.numbers(i, numbers)
       columns.push({ field, kind, present, count, numbers, texts: null })
-    } else columns.push({ field, kind, present, count, numbers: null, texts: chunk.texts(i) })
+    } else {
+      // The bytes may lie in the block, whose memory the next one takes.
+      const { bytes, offsets } = chunk.texts(i)
+      columns.push({ field, kind, present, count, numbers: null, texts: { bytes: bytes.slice(), offsets } })
+    }
   }
   return { rows, times, columns }
 }

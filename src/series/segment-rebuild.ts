@@ -54,7 +54,7 @@ export function rebuildIndex(
     if (error !== null && !isPast) addHole(offset, length)
     if (payload === null || kind !== BLOCK_CHUNKS) continue
     for (const { group, at, length: bytes } of readDirectory(payload)) {
-      const { rows, timeFirstUs, timeLastUs } = new ChunkView(payload, at, at + bytes)
+      const { rows, timeFirstUs, timeLastUs } = new ChunkView(new ByteReader(payload, at, at + bytes))
       const place = { block: offset, blockLength: length, at, length: bytes, rows }
       for (const hole of holes) hole.high = Math.min(hole.high, Math.max(hole.low, group))
       if (groups.at(-1)?.id !== group) groups.push({ id: group, places: [] })

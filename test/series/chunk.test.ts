@@ -1,6 +1,6 @@
 // The chunk as a whole: every kind of column, presence, the head, and bytes that are not ours.
 import t from 'tap'
-import { ByteWriter } from '../../src/base/bytes.ts'
+import { ByteReader, ByteWriter } from '../../src/base/bytes.ts'
 import { Random } from '../../src/base/random.ts'
 import { CHUNK_ROWS_MAX, encodeChunk } from '../../src/series/chunk.ts'
 import { ChunkView } from '../../src/series/chunk-view.ts'
@@ -103,10 +103,10 @@ function difference(a: Run, b: Run): string | null {
 }
 
 /** Decodes all of it, or throws. */
-const readAll = (bytes: Uint8Array) => new ChunkView(bytes).run()
+const readAll = (bytes: Uint8Array) => new ChunkView(new ByteReader(bytes)).run()
 
 t.test('the Example in the header of chunk.ts reads back', async t => {
-  const view = new ChunkView(exampleOf('chunk.ts'))
+  const view = new ChunkView(new ByteReader(exampleOf('chunk.ts')))
   t.match(view, { rows: 3, timeFirstUs: 1e6, timeLastUs: 3e6 })
   t.match(view.columns[0], {
     field: 0,
@@ -138,7 +138,7 @@ t.test('decodeChunk(encodeChunk(run)) gives back the same bits', async t => {
     encodeChunk(run, out, { cold })
     const end = out.length
     out.zeros(random.below(3))
-    const found = difference(run, new ChunkView(out.copy(), at, end).run())
+    const found = difference(run, new ChunkView(new ByteReader(out.copy(), at, end)).run())
     if (found !== null) t.fail(`VARVE_SEED=${seed}: ${found}`)
   }
 })
@@ -212,15 +212,15 @@ t.test('the Example of codec-sibling.ts reads back', async t => {
 
 t.test('columns that follow from siblings cost little, and read alone, in any order', async t => {
   const run = meterRun(1000)
-  const view = new ChunkView(written(out => encodeChunk(run, out)))
+  const view = new ChunkView(new ByteReader(written(out => encodeChunk(run, out))))
   const bytes = view.columns.map(column => column.bytes)
   t.ok(bytes[1]! < 60, `energy follows from power: ${bytes[1]} bytes`)
   t.ok(bytes[2]! < bytes[0]! / 3, `current follows from power: ${bytes[2]} bytes`)
   t.ok(bytes[3]! < bytes[0]! / 3, `a square follows from power: ${bytes[3]} bytes`)
-  const other = new ChunkView(written(out => encodeChunk(anyRun(new Random(3), 1000), out)))
+  const other = new ChunkView(new ByteReader(written(out => encodeChunk(anyRun(new Random(3), 1000), out))))
   const into = new Float64Array(1000)
   for (const order of [[3], [1, 0, 2], [4, 3, 2, 1, 0], [2, 2, 1, 1]]) {
-    const fresh = new ChunkView(written(out => encodeChunk(run, out)))
+    const fresh = new ChunkView(new ByteReader(written(out => encodeChunk(run, out))))
     for (const i of order) {
       fresh.numbers(i, into)
       t.equal(differsAt(into, run.columns[i]!.numbers!, 1000), -1, `column ${i} of ${order}`)
@@ -256,7 +256,7 @@ t.test('a chunk whose columns follow themselves, or each other too deep, is refu
   const patched = (changes: [number, number][]) => {
     const copy = bytes.slice()
     for (const [at, value] of changes) copy[at] = value
-    return () => new ChunkView(copy)
+    return () => new ChunkView(new ByteReader(copy))
   }
   t.throws(patched([[terms[0]!, 4 + 1]]), { code: 'VARVE_CHUNK', message: /no such sibling/ })
   const chain = terms.map((at, i): [number, number] => [at, i * 4 + 1])
@@ -265,7 +265,7 @@ t.test('a chunk whose columns follow themselves, or each other too deep, is refu
 
 t.test('nothing follows from a sibling in a packed chunk, or one with other rows', async t => {
   const run = meterRun(500)
-  const packed = new ChunkView(written(out => encodeChunk(run, out, { cold: false })))
+  const packed = new ChunkView(new ByteReader(written(out => encodeChunk(run, out, { cold: false }))))
   t.ok(packed.columns[1]!.bytes > 200)
   const present = new Uint8Array(500).fill(1)
   present[7] = 0
@@ -274,7 +274,7 @@ t.test('nothing follows from a sibling in a packed chunk, or one with other rows
       ? { ...column, present, count: 499, numbers: column.numbers!.filter((_, row) => row !== 7) }
       : column
   )
-  const view = new ChunkView(written(out => encodeChunk({ ...run, columns: sparse }, out)))
+  const view = new ChunkView(new ByteReader(written(out => encodeChunk({ ...run, columns: sparse }, out))))
   t.ok(view.columns[2]!.bytes > 200)
 })
 
@@ -282,13 +282,16 @@ t.test('a version or codec that this varve does not know is refused by name', as
   const bytes = exampleOf('chunk.ts')
   const version = bytes.slice()
   version[0] = 2
-  t.throws(() => new ChunkView(version), {
+  t.throws(() => new ChunkView(new ByteReader(version)), {
     code: 'VARVE_FORMAT_CHUNK',
     message: /version 2, this varve knows 1/
   })
   const codec = bytes.slice()
   codec[21] = 9
-  t.throws(() => new ChunkView(codec), { code: 'VARVE_FORMAT_CHUNK', message: /codec 9 is unknown/ })
+  t.throws(() => new ChunkView(new ByteReader(codec)), {
+    code: 'VARVE_FORMAT_CHUNK',
+    message: /codec 9 is unknown/
+  })
 })
 
 t.test('a chunk of any damage throws VarveError at most, and never more than 4096 rows', async t => {
@@ -312,7 +315,7 @@ t.test('a chunk of any damage throws VarveError at most, and never more than 409
 t.test('a chunk cut short at any byte is refused', async t => {
   const bytes = written(out => encodeChunk(anyRun(new Random(5), 50), out))
   for (let end = 0; end < bytes.length; end++) {
-    if (survives(() => new ChunkView(bytes, 0, end))) t.fail(`cut at ${end}`)
+    if (survives(() => new ChunkView(new ByteReader(bytes, 0, end)))) t.fail(`cut at ${end}`)
   }
 })
 
