@@ -148,9 +148,14 @@ function mergeAll(parts: readonly Run[]): Run | null {
 /**
  * The summaries of a cluster's pieces, which together say what its rows come to; null when only the rows can
  * tell: a piece has no summary, or two have a row at the same time.
+ * @param meeting  whether they have, where that is known
  */
-export function summariesOf(cluster: readonly Piece[], ends: boolean, rooms: RunRooms): Summary[] | null {
-  if (cluster.length > 1 && meet(cluster, rooms)) return null
+export function summariesOf(
+  cluster: readonly Piece[],
+  ends: boolean,
+  meeting: () => boolean
+): Summary[] | null {
+  if (cluster.length > 1 && meeting()) return null
   const found: Summary[] = []
   for (const piece of cluster) {
     const summary = piece.summary(ends)
@@ -160,19 +165,18 @@ export function summariesOf(cluster: readonly Piece[], ends: boolean, rooms: Run
   return found
 }
 
-/** Whether two pieces have a row at one time. Those of a cluster overlap, so their times are read. */
-function meet(cluster: readonly Piece[], rooms: RunRooms): boolean {
+/** Whether two pieces of a cluster have a row at one time. They overlap, so their times are read. */
+export function meet(cluster: readonly Piece[], rooms: RunRooms): boolean {
   const room = rooms.take()
   try {
-    let known: Float64Array = new Float64Array(0)
-    for (const piece of cluster) {
+    // Times before the next piece that one of it may be equal to: only where they overlap.
+    let open: Float64Array = new Float64Array(0)
+    for (const [i, piece] of cluster.entries()) {
       room.clear()
       const times = piece.times(room)
-      if (times === null) return true
-      // Pieces ascend by their first time: what is earlier meets none that follows.
-      const union = joined(known.subarray(lowerBound(known, known.length, times[0]!)), times)
-      if (union === null) return true
-      known = union
+      if (times === null || isShared(open, times)) return true
+      const nextUs = cluster[i + 1]?.firstUs ?? Number.POSITIVE_INFINITY
+      open = union(from(open, nextUs), from(times, nextUs))
     }
     return false
   } finally {
@@ -180,15 +184,25 @@ function meet(cluster: readonly Piece[], rooms: RunRooms): boolean {
   }
 }
 
-/** The times of both, ascending, in memory of their own; null when one is in both. */
-function joined(a: Float64Array, b: Float64Array): Float64Array | null {
-  const all = new Float64Array(a.length + b.length)
-  let i = 0
-  let k = 0
-  for (let n = 0; n < all.length; n++) {
-    if (k === b.length || (i < a.length && a[i]! < b[k]!)) all[n] = a[i++]!
-    else if (i < a.length && a[i] === b[k]) return null
-    else all[n] = b[k++]!
+function from(times: Float64Array, timeUs: number): Float64Array {
+  return times.subarray(lowerBound(times, times.length, timeUs))
+}
+
+/** Whether a time is in both; both ascend. */
+function isShared(a: Float64Array, b: Float64Array): boolean {
+  for (let i = 0, k = 0; i < a.length && k < b.length; ) {
+    const apart = a[i]! - b[k]!
+    if (apart === 0) return true
+    if (apart < 0) i++
+    else k++
   }
-  return all
+  return false
+}
+
+/** The times of both, ascending, in memory of their own. */
+function union(a: Float64Array, b: Float64Array): Float64Array {
+  const all = new Float64Array(a.length + b.length)
+  all.set(a)
+  all.set(b, a.length)
+  return a.length === 0 || b.length === 0 ? all : all.sort()
 }

@@ -15,7 +15,7 @@ import type { ChunkView } from './chunk-view.ts'
 import type { HeadReader } from './head-read.ts'
 import type { Matcher } from './matcher.ts'
 import { Newest } from './newest.ts'
-import { clusterByTime, type Piece, runsOfCluster, summariesOf } from './pieces.ts'
+import { clusterByTime, meet, type Piece, runsOfCluster, summariesOf } from './pieces.ts'
 import type { Run } from './run.ts'
 import { clip } from './run-edit.ts'
 import { RunRooms } from './run-room.ts'
@@ -37,12 +37,17 @@ export interface Snapshot {
   readonly goneUs?: ReadonlyMap<string, number>
 }
 
+/** Clusters of which a query remembers whether their pieces meet. */
+const MEETINGS_MAX = 16_384
+
 /** One consistent view of all series. Make one per query. */
 export class SeriesReader implements SeriesSource {
   private readonly snapshot: Snapshot
   private readonly cache: SegmentCache
   private readonly chunks: ChunkReader
   private readonly rooms = new RunRooms()
+  /** What isMeeting() found. */
+  private readonly meetings = new Map<string, boolean>()
   private readonly segments: readonly LiveSegment[]
   /** The segments with their ranks, the newest end first. */
   private byEnd: { info: LiveSegment; rank: number }[] | null = null
@@ -138,7 +143,7 @@ export class SeriesReader implements SeriesSource {
   ): Iterable<Run | Summary> {
     for (const cluster of clusterByTime(this.pieces(group, fields, fromUs, toUs))) {
       const summaries = isOneWindow(cluster, fromUs, toUs, stepUs, originUs)
-        ? summariesOf(cluster, ends, this.rooms)
+        ? summariesOf(cluster, ends, () => this.isMeeting(cluster, group, fromUs, toUs))
         : null
       if (summaries !== null) {
         yield* summaries
@@ -239,6 +244,18 @@ export class SeriesReader implements SeriesSource {
     } finally {
       this.rooms.give(room)
     }
+  }
+
+  /** Whether pieces of a cluster have a row at one time, which the next selector of the same group asks again. */
+  private isMeeting(cluster: readonly Piece[], group: number, fromUs: number, toUs: number): boolean {
+    const key = `${group} ${fromUs} ${toUs} ${cluster[0]!.firstUs}`
+    let met = this.meetings.get(key)
+    if (met === undefined) {
+      met = meet(cluster, this.rooms)
+      if (this.meetings.size >= MEETINGS_MAX) this.meetings.clear()
+      this.meetings.set(key, met)
+    }
+    return met
   }
 
   private pieces(group: number, fields: readonly number[] | null, fromUs: number, toUs: number): Piece[] {
