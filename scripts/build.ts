@@ -47,7 +47,8 @@ const silentDebug: Plugin = {
 export interface Bundle {
   readonly file: string
   readonly bytes: number
-  readonly workerBytes: number
+  /** The text of the threads' bundle, which is in the file too. */
+  readonly worker: string
   /** Names of the npm packages whose code is inside, for their licences. */
   readonly packages: readonly string[]
 }
@@ -107,7 +108,7 @@ export async function buildBundle(): Promise<Bundle> {
   return {
     file,
     bytes: Buffer.byteLength(main.text),
-    workerBytes: Buffer.byteLength(worker.text),
+    worker: worker.text,
     packages: [...new Set([...main.packages, ...worker.packages])].sort()
   }
 }
@@ -128,8 +129,8 @@ export async function buildScript(name: string, text: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const { file, bytes, workerBytes, packages } = await buildBundle()
+  const { file, bytes, worker, packages } = await buildBundle()
   const kib = (n: number) => `${(n / 1024).toFixed(0)} KiB`
-  console.log(`${relative(root, file)}: ${kib(bytes)}, of it the worker ${kib(workerBytes)}`)
+  console.log(`${relative(root, file)}: ${kib(bytes)}, of it the worker ${kib(Buffer.byteLength(worker))}`)
   console.log(`packages inside: ${packages.join(' ')}`)
 }

@@ -1,25 +1,60 @@
 // Makes the notes (V8's code cache) that start the executable fast: runs the bundle as a daemon once to have a
-// WAL to replay, and once more to replay it, take samples and answer a query, and keeps what V8 compiled on
-// the way. The node that will run them makes them: notes of another version or machine are not taken.
+// WAL to replay, and once more to replay it, take samples, write segments and answer queries, and keeps what V8
+// compiled on the way, in the main thread and in the thread that answers. The node that will run them makes
+// them: notes of another version or machine are not taken.
 //
-// This file is also what runs in that node: `node warm-up.cjs <bundle> <data directory> <notes or "">`.
+// This file is also what runs in that node: `node warm-up.cjs <bundle> <data directory> <notes or "">`, and in
+// its threads.
 // Not here: how notes are used (launcher.ts), when they are made (package.ts).
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { runScript, scriptOf } from './launcher.ts'
+import { BroadcastChannel, isMainThread } from 'node:worker_threads'
+import { type Piece, type PieceName, requireWith, runScript, scriptOf } from './launcher.ts'
 
 /** An emulator on a busy machine is slow. */
 const startS = 600
+/** Of the thread whose notes are kept (daemon/workers.ts). */
+const queryThread = 'query-0'
+const channelName = 'varve-notes'
 const lines = Array.from(
   { length: 2000 },
   (_, i) => `warm,site=s${i % 20} a=${i / 10},b=${i}i,c="x",d=t`
 ).join('\n')
 
+/** What a thread is told, as a global of its own. */
+interface ThreadNotes {
+  readonly source: string
+  /** Where its notes go; empty: they are not kept. */
+  readonly into: string
+}
+
+declare global {
+  var varveThreadNotes: ThreadNotes | undefined
+}
+
+/** What is asked, and what of the answer tells that it is none of nothing. */
+const questions: readonly (readonly [path: string, told: string])[] = [
+  ['/v1/last?match=warm_a', '"value":'],
+  ['/v1/range?match=warm_a&from=-1h', ',199.9]'],
+  ['/v1/range?match=warm_a&from=-1h&step=5m&fn=avg,min,max,count,last&by=site', ',199.9,'],
+  ['/v1/series?match=warm_a', 'warm_a'],
+  ['/api/v1/query?query=warm_a', 'warm_a'],
+  ['/api/v1/query?query=topk(2,max_over_time(warm_a[1h]))', '"199.9"'],
+  ['/api/v1/query_range?query=avg(avg_over_time(warm_a[5m]))&start=START&end=END&step=60', '"values":[['],
+  ['/api/v1/query_range?query=sum(rate(warm_b[5m]))by(site)&start=START&end=END&step=60', '"result":['],
+  ['/api/v1/labels', 'site'],
+  ['/query?db=varve&q=SELECT+mean(a)+FROM+warm+WHERE+time+>+now()-1h+GROUP+BY+time(5m)', '"values":[[']
+]
+
 /** The notes of a bundle for one node. @param command  runs that node @throws what it says when it fails */
-export function makeNotes(command: readonly string[], warmUp: string, bundle: string): Buffer {
+export function makeNotes(
+  command: readonly string[],
+  warmUp: string,
+  bundle: string
+): Record<PieceName, Buffer> {
   const dir = fs.mkdtempSync(join(os.tmpdir(), 'varve-notes-'))
   try {
     const [program, ...before] = command as [string, ...string[]]
@@ -30,25 +65,84 @@ export function makeNotes(command: readonly string[], warmUp: string, bundle: st
         timeout: startS * 2000
       })
     }
-    return fs.readFileSync(notes)
+    return { main: fs.readFileSync(notes), worker: fs.readFileSync(workerNotes(notes)) }
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
   }
 }
 
+function workerNotes(notes: string): string {
+  return `${notes}.worker`
+}
+
 /** What runs in the node that will run the notes. Ends like a crash, so that a WAL is left. */
 export async function warmUp(bundle: string, dir: string, into: string): Promise<never> {
-  const source = fs.readFileSync(bundle, 'latin1').replace(/^#!.*/, '')
-  const script = scriptOf(source, undefined)
+  const script = scriptOf('main', piece(fs.readFileSync(bundle, 'latin1').replace(/^#!.*/, '')))
   const ports = ['--mqtt.port', '0', '--mqtt.ws_port', '0', '--http.port', '0']
   process.argv.splice(1, Infinity, 'varve', 'serve', '--data', dir, ...ports)
-  runScript(script)
+  const required = requireWith((source, { name }) => {
+    const told: ThreadNotes = { source, into: into !== '' && name === queryThread ? workerNotes(into) : '' }
+    return `globalThis.varveThreadNotes = ${JSON.stringify(told)}; require(${JSON.stringify(__filename)})`
+  })
+  runScript('main', script, required)
   const url = await readyAt(join(dir, 'run.json'))
   const written = await fetch(`${url}/write`, { method: 'POST', body: lines })
-  const answer = await (await fetch(`${url}/v1/last?match=warm_a`)).text()
-  if (written.status !== 204 || !answer.includes('"value"')) throw new Error(`Cannot warm up: ${answer}`)
-  if (into !== '') fs.writeFileSync(into, script.createCachedData())
+  if (written.status !== 204) throw new Error(`Cannot warm up: ${written.status} ${await written.text()}`)
+  await askAll(url)
+  if (into !== '') {
+    const flushed = await fetch(`${url}/v1/flush`, { method: 'POST' })
+    if (!flushed.ok) throw new Error(`Cannot warm up: ${await flushed.text()}`)
+    await askAll(url)
+    await takeWorkerNotes(workerNotes(into))
+    fs.writeFileSync(into, script.createCachedData())
+  }
   process.exit(0)
+}
+
+async function askAll(url: string): Promise<void> {
+  // The last step of a range is its end, behind the samples.
+  const end = Math.ceil(Date.now() / 1000)
+  for (const [question, told] of questions) {
+    const path = question.replace('START', String(end - 3600)).replace('END', String(end))
+    const answer = await fetch(`${url}${path}`)
+    const text = await answer.text()
+    if (!answer.ok || !text.includes(told)) {
+      throw new Error(`Cannot warm up: ${path}: ${answer.status} ${text.slice(0, 300)}`)
+    }
+  }
+}
+
+async function takeWorkerNotes(into: string): Promise<void> {
+  const channel = new BroadcastChannel(channelName)
+  channel.postMessage('')
+  for (const until = performance.now() + startS * 1000; performance.now() < until; await sleep(20)) {
+    if (fs.existsSync(into)) return channel.close()
+  }
+  throw new Error(`Cannot warm up: no thread is named ${queryThread}`)
+}
+
+/** What runs in the threads of the warm-up. */
+export function noteWorker(): void {
+  const { source, into } = globalThis.varveThreadNotes!
+  const script = scriptOf('worker', piece(source))
+  runScript('worker', script)
+  if (into === '') return
+  const channel = new BroadcastChannel(channelName)
+  channel.onmessage = () => {
+    fs.writeFileSync(`${into}.new`, script.createCachedData())
+    fs.renameSync(`${into}.new`, into)
+  }
+  channel.unref()
+}
+
+function piece(source: string): Piece {
+  return { source, notes: Buffer.alloc(0) }
+}
+
+/** The entry of warm-up.cjs. */
+export function main(): void {
+  if (!isMainThread) noteWorker()
+  else void warmUp(...(process.argv.slice(2) as [string, string, string]))
 }
 
 async function readyAt(runFile: string): Promise<string> {

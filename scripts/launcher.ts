@@ -1,50 +1,82 @@
 // The main script of the executable: a few lines that start the bundle with what V8 made of it when it was
 // packed (code-cache.ts). Reading 5 MB of source takes V8 longer than everything else until a socket listens;
-// with its own notes it compiles next to nothing.
+// with its own notes it compiles next to nothing. The same for the bundle of the threads: the first query
+// does not wait until V8 has read a megabyte.
 //
-//   executable := what pkg made | source | notes | u32 source bytes | u32 notes bytes | "VRVX"    little-endian
+//   executable := what pkg made | piece main | piece worker | lengths | "VRVX"
+//   piece      := source | notes
+//   lengths    := (u32 source bytes | u32 notes bytes) of each piece                   little-endian
 //
 // Invariants: notes that do not fit this V8 are ignored by it: the start is slower then, and nothing else; V8 takes
 // notes only under the flags they were made with, so the daemon's are set before it reads them.
 // Not here: who puts the pieces together (package.ts). This file is bundled by itself, with next to nothing.
 import fs from 'node:fs'
 import vm from 'node:vm'
+import threads, { type WorkerOptions } from 'node:worker_threads'
 import { boundHeaps } from '../src/daemon/heap.ts'
 
 declare const require: NodeJS.Require
 declare const module: NodeJS.Module
 
-export const TAIL_MAGIC = 'VRVX'
-export const TAIL_BYTES = 12
+/** A bundle and V8's notes of it; without any they are empty. */
+export interface Piece {
+  readonly source: string
+  readonly notes: Buffer
+}
 
-/** The name of the bundle in stack traces; part of what the notes are checked against. */
-const NAME = 'varve.cjs'
+/** In the order in which they lie in an executable. */
+export const PIECES = ['main', 'worker'] as const
+export type PieceName = (typeof PIECES)[number]
 
-/** The bundle as a script that gives the usual function of a CommonJS module. */
-export function scriptOf(source: string, notes: Buffer | undefined): vm.Script {
+const TAIL_MAGIC = 'VRVX'
+const LENGTHS_BYTES = PIECES.length * 8
+const TAIL_BYTES = LENGTHS_BYTES + TAIL_MAGIC.length
+const SELF = '/proc/self/exe'
+
+/** Names in stack traces; part of what notes are checked against. */
+const NAMES: Readonly<Record<PieceName, string>> = { main: 'varve.cjs', worker: 'varve-worker.cjs' }
+
+/** A bundle as a script that gives the usual function of a CommonJS module. */
+export function scriptOf(name: PieceName, { source, notes }: Piece): vm.Script {
   boundHeaps()
   return new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
-    filename: NAME,
+    filename: NAMES[name],
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    ...(notes === undefined ? {} : { cachedData: notes })
+    ...(notes.length === 0 ? {} : { cachedData: notes })
   })
 }
 
-/** Runs the bundle as this process' main module. */
-export function runScript(script: vm.Script): void {
-  script.runInThisContext()(module.exports, require, module, NAME, '/')
+/** Runs a bundle as the main module of this process or thread. */
+export function runScript(name: PieceName, script: vm.Script, required: NodeJS.Require = require): void {
+  script.runInThisContext()(module.exports, required, module, NAMES[name], '/')
 }
 
-/** The two pieces at the end of an executable. @throws when they are not there */
-export function tailOf(path: string): { source: string; notes: Buffer } {
+/** What follows a bare executable. */
+export function tailOf(pieces: Readonly<Record<PieceName, Piece>>): Buffer {
+  const lengths = Buffer.alloc(LENGTHS_BYTES)
+  const parts = PIECES.flatMap((name, i) => {
+    const source = Buffer.from(pieces[name].source, 'latin1')
+    lengths.writeUInt32LE(source.length, i * 8)
+    lengths.writeUInt32LE(pieces[name].notes.length, i * 8 + 4)
+    return [source, pieces[name].notes]
+  })
+  return Buffer.concat([...parts, lengths, Buffer.from(TAIL_MAGIC)])
+}
+
+/** A piece at the end of an executable. @throws when it is not there */
+export function pieceOf(path: string, name: PieceName): Piece {
   const fd = fs.openSync(path, 'r')
   try {
     const end = fs.fstatSync(fd).size - TAIL_BYTES
     const tail = readAt(fd, end, TAIL_BYTES)
-    if (tail.toString('latin1', 8) !== TAIL_MAGIC) throw new Error(`Cannot start: ${path} has lost its end`)
-    const [sourceBytes, notesBytes] = [tail.readUInt32LE(0), tail.readUInt32LE(4)]
-    const source = readAt(fd, end - notesBytes - sourceBytes, sourceBytes).toString('latin1')
-    return { source, notes: readAt(fd, end - notesBytes, notesBytes) }
+    if (tail.toString('latin1', LENGTHS_BYTES) !== TAIL_MAGIC)
+      throw new Error(`Cannot start: ${path} has lost its end`)
+    const lengths = Array.from({ length: PIECES.length * 2 }, (_, i) => tail.readUInt32LE(i * 4))
+    const first = PIECES.indexOf(name) * 2
+    const at = end - lengths.slice(first).reduce((sum, length) => sum + length, 0)
+    const [sourceBytes, notesBytes] = [lengths[first]!, lengths[first + 1]!]
+    const source = readAt(fd, at, sourceBytes).toString('latin1')
+    return { source, notes: readAt(fd, at + sourceBytes, notesBytes) }
   } finally {
     fs.closeSync(fd)
   }
@@ -60,8 +92,32 @@ function readAt(fd: number, at: number, length: number): Buffer {
   return bytes
 }
 
-/** Starts what lies at the end of this executable. */
-export function launch(): void {
-  const { source, notes } = tailOf('/proc/self/exe')
-  runScript(scriptOf(source, notes.length === 0 ? undefined : notes))
+/**
+ * What a bundle requires, with threads that start by another text than the one it gives them.
+ * @param start  the text to run in place of a bundle's text
+ */
+export function requireWith(start: (text: string, options: WorkerOptions) => string): NodeJS.Require {
+  class PackedWorker extends threads.Worker {
+    constructor(code: string | URL, options: WorkerOptions = {}) {
+      super(options.eval === true ? start(String(code), options) : code, options)
+    }
+  }
+  const packed = { ...threads, Worker: PackedWorker }
+  const isThreads = (id: string) => id === 'worker_threads' || id === 'node:worker_threads'
+  return Object.assign((id: string) => (isThreads(id) ? packed : require(id)), require)
+}
+
+/** Starts what lies at the end of this executable. @param worker  the text that starts its threads */
+export function launch(worker: string): void {
+  const script = scriptOf('main', pieceOf(SELF, 'main'))
+  runScript(
+    'main',
+    script,
+    requireWith(() => worker)
+  )
+}
+
+/** The same in a thread. */
+export function launchWorker(): void {
+  runScript('worker', scriptOf('worker', pieceOf(SELF, 'worker')))
 }

@@ -27,10 +27,10 @@ import {
 } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildBundle, buildScript, root } from './build.ts'
+import { type Bundle, buildBundle, buildScript, root } from './build.ts'
 import { makeNotes } from './code-cache.ts'
 import { buildDeb } from './deb.ts'
-import { TAIL_MAGIC } from './launcher.ts'
+import { tailOf } from './launcher.ts'
 
 export const architectures = ['x64', 'arm64'] as const
 export type Architecture = (typeof architectures)[number]
@@ -115,28 +115,37 @@ function commandOf(architecture: Architecture, node: string): string[] | null {
   return existsSync(emulator) && existsSync(libraries) ? [emulator, '-L', libraries, node] : null
 }
 
-/** Puts the bundle and V8's notes of it behind what pkg made (launcher.ts says how). */
-function appendBundle(architecture: Architecture, executable: string, node: string, bundle: Bundle): void {
-  const source = Buffer.from(readFileSync(bundle.file, 'utf8').replace(/^#!.*/, ''))
-  // Anything else would take twice the memory, and not be read back as it was.
-  if (source.some(byte => byte > 0x7f)) throw new Error(`Cannot pack ${bundle.file}: it is not ASCII`)
+/** Puts the bundles and V8's notes of them behind what pkg made (launcher.ts says how). */
+function appendBundles(architecture: Architecture, executable: string, node: string, packed: Packed): void {
   const command = commandOf(architecture, node)
   if (command === null) console.log(`${architecture}: no emulator here, so it starts without notes (slower)`)
-  const notes = command === null ? Buffer.alloc(0) : makeNotes(command, bundle.warmUp, bundle.file)
-  const tail = Buffer.alloc(8)
-  tail.writeUInt32LE(source.length, 0)
-  tail.writeUInt32LE(notes.length, 4)
-  appendFileSync(executable, Buffer.concat([source, notes, tail, Buffer.from(TAIL_MAGIC)]))
+  const none = { main: Buffer.alloc(0), worker: Buffer.alloc(0) }
+  const notes = command === null ? none : makeNotes(command, packed.warmUp, packed.bundle.file)
+  const main = readFileSync(packed.bundle.file, 'utf8').replace(/^#!.*/, '')
+  appendFileSync(
+    executable,
+    tailOf({
+      main: { source: ascii(main), notes: notes.main },
+      worker: { source: ascii(packed.bundle.worker), notes: notes.worker }
+    })
+  )
+}
+
+/** Anything else would take twice the memory, and not be read back as it was. */
+function ascii(source: string): string {
+  const at = source.search(/[^\0-\x7f]/)
+  if (at >= 0) throw new Error(`Cannot pack a bundle that is not ASCII: ${source.slice(at - 40, at + 40)}`)
+  return source
 }
 
 /** Makes dist/varve-linux-<architecture>; returns its path. */
-function buildExecutable(architecture: Architecture, bundle: Bundle): string {
+function buildExecutable(architecture: Architecture, packed: Packed): string {
   const final = join(root, 'dist', `varve-linux-${architecture}`)
   const making = join(root, 'dist', `making-${architecture}`)
   const target = `node${locked(architecture).version}-linux-${architecture}`
   const node = placeBase(architecture)
   const pkg = join(root, 'node_modules/.bin/pkg')
-  const output = execFileSync(pkg, ['--sea', '--targets', target, '--output', making, bundle.launcher], {
+  const output = execFileSync(pkg, ['--sea', '--targets', target, '--output', making, packed.launcher], {
     cwd: root,
     env: { ...process.env, HOME: cache },
     encoding: 'utf8',
@@ -144,20 +153,24 @@ function buildExecutable(architecture: Architecture, bundle: Bundle): string {
   })
   if (!existsSync(making))
     throw new Error(`Cannot pack for ${architecture}: pkg made no file; it said\n${output}`)
-  appendBundle(architecture, making, node, bundle)
+  appendBundles(architecture, making, node, packed)
   renameSync(making, final)
   return final
 }
 
-/** What is packed, as paths in dist. */
-interface Bundle {
-  readonly file: string
+/** What is packed: the bundle, and scripts in dist. */
+interface Packed {
+  readonly bundle: Bundle
   readonly launcher: string
   readonly warmUp: string
 }
 
 function printSize(file: string): void {
   console.log(`${relative(root, file)}: ${(statSync(file).size / 1e6).toFixed(1)} MB`)
+}
+
+function launching(call: string): string {
+  return `import { ${call.slice(0, call.indexOf('('))} } from './launcher.ts'\n${call}`
 }
 
 async function main(): Promise<void> {
@@ -168,13 +181,12 @@ async function main(): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const bundle = await buildBundle()
   printSize(bundle.file)
-  const launcher = await buildScript('launcher', "import { launch } from './launcher.ts'\nlaunch()")
-  const warmUp = await buildScript(
-    'warm-up',
-    "import { warmUp } from './code-cache.ts'\nvoid warmUp(...(process.argv.slice(2) as [string, string, string]))"
-  )
+  const worker = await buildScript('worker-launcher', launching('launchWorker()'))
+  const workerText = JSON.stringify(readFileSync(worker, 'utf8'))
+  const launcher = await buildScript('launcher', launching(`launch(${workerText})`))
+  const warmUp = await buildScript('warm-up', "import { main } from './code-cache.ts'\nmain()")
   for (const architecture of wanted) {
-    const executable = buildExecutable(architecture, { file: bundle.file, launcher, warmUp })
+    const executable = buildExecutable(architecture, { bundle, launcher, warmUp })
     printSize(executable)
     if (!values['no-deb']) printSize(buildDeb(architecture, executable, bundle.packages))
   }
