@@ -40,13 +40,14 @@ export const RAW_FIELD = 'payload'
 
 export type Answer =
   /** Series alone: their parts have no rows. */
-  | { readonly is: 'series'; readonly labelNames: readonly string[]; readonly parts: Iterable<Part> }
+  | { readonly is: 'series'; labelNames(): readonly string[]; readonly parts: Iterable<Part> }
   /** Series with rows. `single`: a part has one row. Names of the columns are without the time. */
   | {
       readonly is: 'rows'
       readonly single: boolean
       readonly columns: readonly string[]
-      readonly labelNames: readonly string[]
+      /** Of all labels that parts may have, sorted. Every series is looked at for it. */
+      labelNames(): readonly string[]
       readonly parts: Iterable<Part>
     }
   /** Messages; names are all fields that may come, RAW_FIELD among them where payloads may. */

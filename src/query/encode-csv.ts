@@ -7,8 +7,8 @@
 // UTF-8.
 import { type Answer, type Cell, RAW_FIELD, shownPayload } from './answer.ts'
 import { base64 } from './encode-json.ts'
-import { TextPiece } from './pieces.ts'
 import type { TimeStyle } from './request.ts'
+import { TextPiece } from './text-piece.ts'
 import { isoTime, timeName, timeNumber } from './time-text.ts'
 
 export function* encodeCsv(answer: Answer, style: TimeStyle): Iterable<Uint8Array> {
@@ -20,11 +20,12 @@ export function* encodeCsv(answer: Answer, style: TimeStyle): Iterable<Uint8Arra
   }
   const columns = answer.is === 'series' ? [] : answer.columns
   const before = answer.is === 'series' ? ['name'] : [time, 'name']
-  const labels = apart(answer.labelNames, 'label_', [...before, ...columns])
+  const labelNames = answer.labelNames()
+  const labels = apart(labelNames, 'label_', [...before, ...columns])
   out.add(line([...before, ...labels, ...columns]))
   for (const part of answer.parts) {
     const values = new Map(part.labels)
-    const own = [part.name, ...answer.labelNames.map(name => values.get(name) ?? null)].map(csvCell).join()
+    const own = [part.name, ...labelNames.map(name => values.get(name) ?? null)].map(csvCell).join()
     if (answer.is === 'series') out.add(`${own}\r\n`)
     for (const row of part.rows) {
       let text = `${csvTime(row.timeUs, style)},${own}`

@@ -10,8 +10,8 @@
 // (CSV and CBOR keep them). Bytes are {"base64":"..."}; a raw payload that is UTF-8 is a plain string.
 import type { Labels } from '../series/label.ts'
 import { type Answer, type Cell, type Message, shownPayload } from './answer.ts'
-import { TextPiece } from './pieces.ts'
 import type { TimeStyle } from './request.ts'
+import { TextPiece } from './text-piece.ts'
 import { isoTime, timeName, timeNumber } from './time-text.ts'
 
 /** One JSON document. */
@@ -31,24 +31,34 @@ export function* encodeJson(answer: Answer, style: TimeStyle): Iterable<Uint8Arr
     return
   }
   const isTable = answer.is === 'rows' && !answer.single
+  const names = answer.is === 'rows' ? answer.columns.map(member) : []
   out.add(isTable ? `{"columns":[${[time, ...answer.columns.map(quoted)].join()}],"series":[` : '{"series":[')
   for (const part of answer.parts) {
     out.add(`${comma}{${jsonSeries(part.name, part.labels)}`)
     comma = ',\n'
     if (isTable) {
       out.add(',"rows":[')
-      let rowComma = ''
+      let before = '['
       for (const row of part.rows) {
-        let text = `${rowComma}[${jsonTime(row.timeUs, style)}`
-        for (const cell of row.cells) text += `,${jsonCell(cell)}`
-        out.add(`${text}]`)
-        rowComma = ','
+        out.add(before)
+        addTime(out, row.timeUs, style)
+        for (const cell of row.cells) {
+          out.add(',')
+          addCell(out, cell)
+        }
+        before = '],['
         if (out.isFull) yield out.take()
       }
+      if (before !== '[') out.add(']')
       out.add(']')
     } else if (answer.is === 'rows') {
       for (const row of part.rows) {
-        out.add(`,${time}:${jsonTime(row.timeUs, style)}${jsonMembers(answer.columns, row.cells)}`)
+        out.add(`,${time}:`)
+        addTime(out, row.timeUs, style)
+        for (let i = 0; i < row.cells.length; i++) {
+          out.add(names[i]!)
+          addCell(out, row.cells[i]!)
+        }
       }
     }
     out.add('}')
@@ -70,6 +80,7 @@ export function* encodeJsonLines(answer: Answer, style: TimeStyle): Iterable<Uin
     yield out.take()
     return
   }
+  const names = answer.is === 'rows' ? answer.columns.map(member) : []
   for (const part of answer.parts) {
     const series = jsonSeries(part.name, part.labels)
     if (answer.is === 'series') {
@@ -78,7 +89,15 @@ export function* encodeJsonLines(answer: Answer, style: TimeStyle): Iterable<Uin
       continue
     }
     for (const row of part.rows) {
-      out.add(`{${time}:${jsonTime(row.timeUs, style)},${series}${jsonMembers(answer.columns, row.cells)}}\n`)
+      out.add(`{${time}:`)
+      addTime(out, row.timeUs, style)
+      out.add(',')
+      out.add(series)
+      for (let i = 0; i < row.cells.length; i++) {
+        out.add(names[i]!)
+        addCell(out, row.cells[i]!)
+      }
+      out.add('}\n')
       if (out.isFull) yield out.take()
     }
   }
@@ -87,6 +106,22 @@ export function* encodeJsonLines(answer: Answer, style: TimeStyle): Iterable<Uin
 
 function quoted(text: string): string {
   return JSON.stringify(text)
+}
+
+/** What stands before the value of a member that is not the first. */
+function member(name: string): string {
+  return `,${quoted(name)}:`
+}
+
+function addTime(out: TextPiece, timeUs: number, style: TimeStyle): void {
+  if (style === 'us' && timeUs >= 0) out.whole(timeUs)
+  else if (style === 's' && timeUs >= 0) out.seconds(timeUs)
+  else out.add(jsonTime(timeUs, style))
+}
+
+function addCell(out: TextPiece, cell: Cell): void {
+  if (typeof cell === 'number' && Number.isFinite(cell)) out.number(cell)
+  else out.add(jsonCell(cell))
 }
 
 function jsonTime(timeUs: number, style: TimeStyle): string {

@@ -14,8 +14,8 @@ import { groupText, valueText } from '../transfer/ndjson.ts'
 import { ColumnCursor, samplesOf } from './cursor.ts'
 import type { Budget } from './limits.ts'
 import { labelNames, selectSeries } from './list.ts'
-import { TextPiece } from './pieces.ts'
 import type { ExportPlace, ExportRequest } from './request.ts'
+import { TextPiece } from './text-piece.ts'
 
 interface Wanted {
   readonly group: number
@@ -54,7 +54,7 @@ export function* exportRows(
 function wantedGroups(source: SeriesSource, ids: Uint32Array): Wanted[] {
   const found = new Map<number, Wanted>()
   for (const id of ids) {
-    const { group, field } = source.series(id)
+    const { group, field } = source.place(id)
     const known = found.get(group)
     if (known === undefined) found.set(group, { group, fields: [field] })
     else known.fields.push(field)

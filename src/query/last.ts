@@ -37,17 +37,17 @@ export function lastValues(source: SeriesSource, request: LastRequest, budget: B
     is: 'rows',
     single: true,
     columns: ['value', 'kind'],
-    labelNames: labelNames(source, ids),
+    labelNames: () => labelNames(source, ids),
     parts: parts()
   }
 }
 
 /** The fields that are asked of the group of ids[at] from there on, as far as its ids lie together. */
 function fieldsOf(source: SeriesSource, ids: Uint32Array, at: number): number[] {
-  const { group, field } = source.series(ids[at]!)
+  const { group, field } = source.place(ids[at]!)
   const fields = [field]
   for (let i = at + 1; i < ids.length; i++) {
-    const next = source.series(ids[i]!)
+    const next = source.place(ids[i]!)
     if (next.group !== group) break
     fields.push(next.field)
   }

@@ -39,7 +39,7 @@ export function listSeries(source: SeriesSource, request: SeriesRequest, budget:
       yield { name, labels, rows: [] }
     }
   }
-  return { is: 'series', labelNames: labelNames(source, ids), parts: parts() }
+  return { is: 'series', labelNames: () => labelNames(source, ids), parts: parts() }
 }
 
 /** Names of all labels that some series have. */
@@ -47,9 +47,9 @@ export function labelNames(source: SeriesSource, ids: Iterable<number>): string[
   function* sets() {
     let group = -1
     for (const id of ids) {
-      const series = source.series(id)
-      if (series.group !== group) yield series.labels
-      group = series.group
+      const place = source.place(id)
+      if (place.group !== group) yield source.group(place.group).labels
+      group = place.group
     }
   }
   return labelNamesOf(sets())

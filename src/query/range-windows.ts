@@ -62,7 +62,7 @@ export function windowedRange(
     is: 'rows',
     single: false,
     columns: windows.functions,
-    labelNames: labelNamesOf(clusters.map(cluster => cluster.labels)),
+    labelNames: () => labelNamesOf(clusters.map(cluster => cluster.labels)),
     parts: parts()
   }
 }
@@ -80,7 +80,7 @@ function explanation(clusters: readonly Cluster[], reading: ClusterReading): Ans
     }
   }
   const columns = ['to_us', 'stretches', 'samples', 'windows', 'blocks']
-  return { is: 'rows', single: true, columns, labelNames: [], parts: parts() }
+  return { is: 'rows', single: true, columns, labelNames: () => [], parts: parts() }
 }
 
 function clusterSeries(source: SeriesSource, ids: Uint32Array, by: readonly string[] | null): Cluster[] {

@@ -24,7 +24,7 @@ export function rawRange(source: SeriesSource, request: RangeRequest, budget: Bu
     is: 'rows',
     single: false,
     columns: ['value'],
-    labelNames: labelNames(source, ids),
+    labelNames: () => labelNames(source, ids),
     parts: parts()
   }
 }

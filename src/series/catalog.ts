@@ -76,9 +76,9 @@ export class Catalog {
   }
 
   /** Where a series lies. `id` is below seriesCount. */
-  place(id: number): { group: Group; field: number } {
+  place(id: number): { group: number; field: number } {
     assert(id < this.table.series, 'a series id comes from this catalog')
-    return { group: this.at(this.table.groupOfSeries(id)), field: this.table.fieldIndex(id) }
+    return { group: this.table.groupOfSeries(id), field: this.table.fieldIndex(id) }
   }
 
   /** A group with all it has now. `id` is below groupCount. */

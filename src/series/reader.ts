@@ -99,15 +99,15 @@ export class SeriesReader implements SeriesSource {
     return selectSeries(this.snapshot.catalog, matchers, topicFilter, limit)
   }
 
+  place(id: number) {
+    return this.snapshot.catalog.place(id)
+  }
+
   series(id: number) {
-    const { group, field } = this.snapshot.catalog.place(id)
-    return {
-      id,
-      name: seriesName(group.name, group.fields[field]!),
-      labels: group.labels,
-      group: group.id,
-      field
-    }
+    const { catalog } = this.snapshot
+    const { group, field } = catalog.place(id)
+    const { name, labels, fields } = catalog.at(group)
+    return { id, name: seriesName(name, fields[field]!), labels, group, field }
   }
 
   group(id: number): Group {

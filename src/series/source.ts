@@ -136,6 +136,8 @@ export interface SeriesSource extends BlockCount {
    * @throws {VarveError} VARVE_QUERY_SERIES when there are more than `limit`; VARVE_REGEX, VARVE_REGEX_COST
    */
   select(matchers: readonly Matcher[], topicFilter: string | null, limit: number): Uint32Array
+  /** Where a series lies; cheaper than series(), which has its name and labels. */
+  place(id: number): { group: number; field: number }
   series(id: number): { id: number; name: string; labels: Labels; group: number; field: number }
   group(id: number): { id: number; name: string; labels: Labels; fields: readonly string[] }
   /**

@@ -43,6 +43,10 @@ export class ArraySource implements SeriesSource {
     return Uint32Array.from(ids)
   }
 
+  place(id: number) {
+    return { group: id, field: 0 }
+  }
+
   series(id: number) {
     const { name, labels } = this.all[id]!
     return { id, name, labels, group: id, field: 0 }

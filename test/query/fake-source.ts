@@ -83,6 +83,11 @@ export class FakeSource implements SeriesSource {
     return 0
   }
 
+  place(id: number) {
+    const { group, field } = this.all[id]!
+    return { group, field }
+  }
+
   series(id: number) {
     return this.all[id]!
   }

@@ -7,8 +7,8 @@
 // JSON has no NaN and no infinity: they are null. Bytes are base64.
 import type { Cell } from '../answer.ts'
 import { base64 } from '../encode-json.ts'
-import { TextPiece } from '../pieces.ts'
 import type { InfluxqlRequest } from '../request.ts'
+import { TextPiece } from '../text-piece.ts'
 import type { OutputRow, OutputSeries } from './select.ts'
 import { rfc3339 } from './zone.ts'
 

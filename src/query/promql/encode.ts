@@ -5,7 +5,7 @@
 //   matrix   "values":[[1.5,"2"], ...]       scalar, string   "result":[1.5,"2"]
 import type { Labels } from '../../series/label.ts'
 import type { Budget } from '../limits.ts'
-import { TextPiece } from '../pieces.ts'
+import { TextPiece } from '../text-piece.ts'
 import type { Explain } from './explain.ts'
 import { secondsText, valueText } from './float-text.ts'
 import type { Grid, GridSeries } from './grid.ts'
@@ -52,22 +52,35 @@ export function* encodeResult(
     if (result.is === 'vector') {
       budget.row()
       const { values } = series as GridSeries
-      out.add(`"value":[${secondsText(result.timeUs)},"${valueText(values[0]!)}"]}`)
+      out.add('"value":[')
+      addPair(out, result.timeUs, values[0]!)
+      out.add(']}')
     } else {
       out.add('"values":[')
-      let pairComma = ''
+      let before = '['
       for (const [timeUs, value] of pairs(result, series)) {
         budget.row()
-        out.add(`${pairComma}[${secondsText(timeUs)},"${valueText(value)}"]`)
-        pairComma = ','
+        out.add(before)
+        addPair(out, timeUs, value)
+        before = '],['
         if (out.isFull) yield out.take()
       }
-      out.add(']}')
+      out.add(before === '[' ? ']}' : ']]}')
     }
     if (out.isFull) yield out.take()
   }
   out.add(`]}${end}`)
   yield out.take()
+}
+
+function addPair(out: TextPiece, timeUs: number, value: number): void {
+  if (timeUs >= 0) out.seconds(timeUs)
+  else out.add(secondsText(timeUs))
+  out.add(',"')
+  // Outside of these Go writes exponents in its own way.
+  if (Math.abs(value) >= 0.001 && Math.abs(value) < 1e21) out.number(value)
+  else out.add(valueText(value))
+  out.add('"')
 }
 
 /** Times and values of a series; the pair is used again. */

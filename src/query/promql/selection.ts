@@ -102,11 +102,11 @@ export function openSelection<T>(
   return {
     *groups() {
       for (let i = 0; i < ids.length; ) {
-        const { group } = source.series(ids[i]!)
+        const { group } = source.place(ids[i]!)
         const labels = new Map<number, Labels>()
         for (; i < ids.length; i++) {
+          if (source.place(ids[i]!).group !== group) break
           const series = source.series(ids[i]!)
-          if (series.group !== group) break
           labels.set(series.field, withName(series.name, series.labels))
         }
         yield { group, labels }
