@@ -8,7 +8,7 @@ import { type Answer, labelNamesOf, type Part, type Row } from './answer.ts'
 import { samplesOf } from './cursor.ts'
 import type { Budget } from './limits.ts'
 import { selectSeries } from './list.ts'
-import { isRawCheap } from './raw-cost.ts'
+import { isRawCheap, ROWS_PER_FIGURE, ROWS_PER_WINDOW } from './raw-cost.ts'
 import type { RangeRequest, WindowRequest } from './request.ts'
 import { checkTier, needsOf, planReads, type Stretch } from './tiers.ts'
 import { hasSketch } from './window-quantiles.ts'
@@ -162,7 +162,16 @@ class ClusterReading {
       tier !== undefined &&
       windows.tier === 'auto' &&
       !this.hasQuantiles &&
-      isRawCheap(source, group, fromUs, toUs - 1, windows.stepUs, 0, tier.stepUs)
+      isRawCheap(
+        source,
+        group,
+        fromUs,
+        toUs - 1,
+        windows.stepUs,
+        0,
+        tier.stepUs,
+        this.ends ? ROWS_PER_WINDOW : ROWS_PER_FIGURE
+      )
     return isRaw ? [{ tier: null, fromUs, toUs }] : planReads(source, group, fromUs, toUs, windows)
   }
 
@@ -212,7 +221,17 @@ class ClusterReading {
     const blocksBefore = tier.blocksRead
     const mayRedo = this.windows.tier === 'auto' && (this.ends || this.hasQuantiles)
     const rawFromUs = mayRedo ? this.source.rawFromUs(group) : Number.POSITIVE_INFINITY
-    for (const window of tier.windows(group, fields, fromUs, toUs, this.needs)) {
+    const windows =
+      this.ends || this.hasQuantiles
+        ? tier.windows(group, fields, fromUs, toUs, this.needs)
+        : tier.figures(group, fields, fromUs, toUs, this.needs)
+    for (const window of windows) {
+      if ('rows' in window) {
+        reads.windows += window.rows
+        reads.samples += into(window.field).addTierFigures(window)
+        this.budget.scanned(window.rows)
+        continue
+      }
       const { field, startUs } = window
       if (startUs >= rawFromUs && !this.isTelling(window)) {
         const before = redo.find(one => one.field === field && one.toUs === startUs)

@@ -8,7 +8,7 @@
 // Not here: which series go into which windows (range-windows.ts).
 import type { Column, Run } from '../series/run.ts'
 import { KIND } from '../series/sample.ts'
-import type { Order, SummaryColumn, TierWindow } from '../series/source.ts'
+import type { Order, SummaryColumn, TierFigures, TierWindow } from '../series/source.ts'
 import type { Cell, Row } from './answer.ts'
 import { columnValue } from './cursor.ts'
 import type { WindowFunction } from './request.ts'
@@ -166,6 +166,29 @@ export class Windows {
       this.addEnds(slot, window.firstUs, window.first, window.lastUs, window.last)
     }
     if (count + stales > 0 || at !== null) this.quantiles?.addTier(slot, window)
+  }
+
+  /** Adds windows of a tier in columns; returns how many samples they stand for. First and last are not told. */
+  addTierFigures({ rows, starts, counts, sums, mins, maxs, ats }: TierFigures): number {
+    let samples = 0
+    for (let row = 0; row < rows; row++) {
+      const slot = this.slot(Math.floor(starts[row]! / this.stepUs))
+      const at = ats === null ? Number.NaN : ats[row]!
+      let count = counts[row]!
+      // The sample at the start comes before the others.
+      if (!Number.isNaN(at)) {
+        this.addFigures(slot, at, at, at)
+        count++
+      }
+      this.counts[slot]! += count
+      this.numbers[slot]! += count
+      samples += count
+      if (counts[row] === 0) continue
+      if (sums !== null) this.sums[slot]! += sums[row]!
+      if (mins !== null && mins[row]! < this.mins[slot]!) this.mins[slot] = mins[row]!
+      if (maxs !== null && maxs[row]! > this.maxs[slot]!) this.maxs[slot] = maxs[row]!
+    }
+    return samples
   }
 
   private addFigures(slot: number, sum: number, min: number, max: number): void {

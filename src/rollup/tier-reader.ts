@@ -10,11 +10,11 @@ import type { Catalog } from '../series/catalog.ts'
 import type { HeadReader } from '../series/head-read.ts'
 import { SeriesReader } from '../series/reader.ts'
 import type { SegmentCache } from '../series/segment-cache.ts'
-import type { TierNeed, TierSource, TierSpan, TierWindow } from '../series/source.ts'
+import type { TierFigures, TierNeed, TierSource, TierSpan, TierWindow } from '../series/source.ts'
 import { Covering } from './coverage.ts'
 import { HOUR_US, type RollupProgress } from './progress.ts'
 import { isTierClass, tierClass, tierStepUs } from './tier.ts'
-import { neededColumns, windowsOf } from './tier-windows.ts'
+import { figuresOf, neededColumns, windowsOf } from './tier-windows.ts'
 
 /**
  * A reader of raw samples with the tiers beside it.
@@ -129,6 +129,23 @@ class TierReader implements TierSource {
     const wanted = neededColumns(fields, needs)
     for (const run of this.reader.runs(group, wanted, fromUs, toUs - 1)) {
       for (const field of fields) yield* windowsOf(run, field)
+    }
+  }
+
+  *figures(
+    group: number,
+    fields: readonly number[],
+    fromUs: number,
+    toUs: number,
+    needs: readonly TierNeed[]
+  ): Iterable<TierFigures | TierWindow> {
+    const wanted = neededColumns(fields, needs)
+    for (const run of this.reader.runs(group, wanted, fromUs, toUs - 1)) {
+      for (const field of fields) {
+        const figures = figuresOf(run, field, needs)
+        if (figures === null) yield* windowsOf(run, field)
+        else yield figures
+      }
     }
   }
 }

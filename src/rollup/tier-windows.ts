@@ -1,10 +1,11 @@
-// The windows of a field out of the rows of a tier's segments, and which columns that takes.
+// The windows of a field out of the rows of a tier's segments, one by one or in columns, and which columns that
+// takes.
 // Not here: the columns (tier.ts), which windows can be trusted (tier-reader.ts).
 import { ByteReader } from '../base/bytes.ts'
 import type { Column, Run } from '../series/run.ts'
 import { KIND } from '../series/sample.ts'
 import { Sketch } from '../series/sketch.ts'
-import type { TierNeed, TierWindow } from '../series/source.ts'
+import type { TierFigures, TierNeed, TierWindow } from '../series/source.ts'
 import { COLUMN, COLUMNS_PER_FIELD, MARK, type TierColumn, tierField } from './tier.ts'
 
 const ALWAYS: readonly TierColumn[] = [COLUMN.count, COLUMN.marks, COLUMN.others, COLUMN.stales, COLUMN.at]
@@ -75,6 +76,54 @@ export function* windowsOf(run: Run, field: number): Generator<TierWindow> {
       hasBooleans: (marks & MARK.booleans) > 0
     }
   }
+}
+
+/** Marks that say of a window nothing which its count, sum, min, max and the sample at its start do not. */
+const PLAIN_MARKS = MARK.dropped | MARK.noCounter | MARK.at | MARK.sketch | MARK.firstUs | MARK.lastUs
+
+/**
+ * The same in columns, which share memory with the run; null when not all windows can be told so.
+ * @param needs  'sum' and 'extremes', or less
+ */
+export function figuresOf(run: Run, field: number, needs: readonly TierNeed[]): TierFigures | null {
+  /** The numbers of a column that every row has; null: not all of them do. */
+  const whole = (wanted: TierColumn): Float64Array | null => {
+    const columns = run.columns.filter(column => column.field === tierField(field, wanted))
+    const [only] = columns
+    return columns.length === 1 && only!.present === null && only!.kind === KIND.number ? only!.numbers : null
+  }
+  const counts = whole(COLUMN.count)
+  const marks = whole(COLUMN.marks)
+  if (counts === null || marks === null) return null
+  let all = 0
+  for (let row = 0; row < run.rows; row++) all |= marks[row]!
+  if ((all & ~PLAIN_MARKS) !== 0) return null
+  const ats = all & MARK.at ? atsOf(run, field, marks) : null
+  if (all & MARK.at && ats === null) return null
+  const sums = needs.includes('sum') ? whole(COLUMN.sum) : null
+  const mins = needs.includes('extremes') ? whole(COLUMN.min) : null
+  const maxs = needs.includes('extremes') ? whole(COLUMN.max) : null
+  if (needs.includes('sum') && sums === null) return null
+  if (needs.includes('extremes') && (mins === null || maxs === null)) return null
+  return { field, rows: run.rows, starts: run.times, counts, sums, mins, maxs, ats }
+}
+
+/** The samples at the starts of windows, NaN where there is none; null when one of them is NaN or no number. */
+function atsOf(run: Run, field: number, marks: Float64Array): Float64Array | null {
+  const columns = run.columns.filter(column => column.field === tierField(field, COLUMN.at))
+  const [only] = columns
+  if (columns.length !== 1 || only!.kind !== KIND.number) return null
+  const { present, numbers } = only!
+  const ats = new Float64Array(run.rows).fill(Number.NaN)
+  let next = 0
+  for (let row = 0; row < run.rows; row++) {
+    if (present !== null && present[row] === 0) continue
+    const value = numbers![next++]!
+    if ((marks[row]! & MARK.at) === 0) continue
+    if (Number.isNaN(value)) return null
+    ats[row] = value
+  }
+  return ats
 }
 
 function sketchAt({ texts }: Column, i: number): Sketch {

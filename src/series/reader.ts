@@ -165,6 +165,7 @@ export class SeriesReader implements SeriesSource {
     rowsMax: number
   ): ReadCost {
     let rows = 0
+    let chunks = 0
     let firstUs = toUs
     let lastUs = fromUs
     for (const info of this.segments) {
@@ -172,13 +173,14 @@ export class SeriesReader implements SeriesSource {
       for (const place of this.chunks.places(info, group, fromUs, toUs)) {
         const step = Math.floor((place.firstUs - originUs) / stepUs)
         const isOneWindow = Math.floor((place.lastUs - originUs) / stepUs) === step
-        rows += isOneWindow && place.firstUs >= fromUs && place.lastUs <= toUs ? 1 : place.rows
+        chunks++
+        if (!isOneWindow || place.firstUs < fromUs || place.lastUs > toUs) rows += place.rows
         firstUs = Math.min(firstUs, place.firstUs)
         lastUs = Math.max(lastUs, place.lastUs)
       }
       if (rows > rowsMax) break
     }
-    return { rows, spanUs: Math.max(0, Math.min(lastUs, toUs) - Math.max(firstUs, fromUs)) }
+    return { rows, chunks, spanUs: Math.max(0, Math.min(lastUs, toUs) - Math.max(firstUs, fromUs)) }
   }
 
   last(group: number, fields: readonly number[] | null, toUs: number): Last[] {

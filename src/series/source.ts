@@ -71,6 +71,23 @@ export interface TierWindow {
   readonly hasBooleans: boolean
 }
 
+/**
+ * Consecutive windows of a field as a tier keeps them, in columns, when they hold numbers and nothing else: no
+ * booleans, strings and stale marks. What they say is what TierWindow says.
+ */
+export interface TierFigures {
+  readonly field: number
+  readonly rows: number
+  readonly starts: Float64Array
+  readonly counts: Float64Array
+  /** Null when they are not asked for. */
+  readonly sums: Float64Array | null
+  readonly mins: Float64Array | null
+  readonly maxs: Float64Array | null
+  /** The samples at the starts, NaN where there is none; null when no window has one. */
+  readonly ats: Float64Array | null
+}
+
 /** Parts of windows that cost reading; count, at, others, stales and hasBooleans are always there. */
 export type TierNeed = 'sum' | 'extremes' | 'ends' | 'dropped' | 'sketch'
 
@@ -109,6 +126,14 @@ export interface TierSource extends BlockCount {
     toUs: number,
     needs: readonly TierNeed[]
   ): Iterable<TierWindow>
+  /** The same in columns where that can be, for which needs may be 'sum' and 'extremes' alone. */
+  figures(
+    group: number,
+    fields: readonly number[],
+    fromUs: number,
+    toUs: number,
+    needs: readonly TierNeed[]
+  ): Iterable<TierFigures | TierWindow>
 }
 
 /** How many blocks (chunks of segments) were read so far. */
@@ -118,8 +143,10 @@ export interface BlockCount {
 
 /** What reading a stretch of a group costs. */
 export interface ReadCost {
-  /** Rows that are read one by one; a chunk that its head tells counts as one. */
+  /** Rows that are read one by one. */
   readonly rows: number
+  /** Chunks that are read, were it but their heads. */
+  readonly chunks: number
   /** From the first to the last row that is there, us. */
   readonly spanUs: number
 }

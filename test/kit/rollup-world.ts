@@ -172,7 +172,7 @@ export function openReader(
   const segments = [...engine.manifest.segments.values()]
   const reader = openTiered(series.catalog, segments, heads, progress, cache, onDamage)
   // Worlds are small, and their samples cheaper than any tier: it is the tiers that are tested here.
-  reader.costOf = () => ({ rows: Number.POSITIVE_INFINITY, spanUs: 0 })
+  reader.costOf = () => ({ rows: Number.POSITIVE_INFINITY, chunks: 0, spanUs: 0 })
   return reader
 }
 

@@ -83,7 +83,7 @@ export class ArraySource implements SeriesSource {
   }
 
   costOf(): ReadCost {
-    return { rows: 0, spanUs: 0 }
+    return { rows: 0, chunks: 0, spanUs: 0 }
   }
 
   rawFromUs(): number {

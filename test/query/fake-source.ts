@@ -76,7 +76,7 @@ export class FakeSource implements SeriesSource {
   }
 
   costOf(): ReadCost {
-    return { rows: 0, spanUs: 0 }
+    return { rows: 0, chunks: 0, spanUs: 0 }
   }
 
   rawFromUs(): number {

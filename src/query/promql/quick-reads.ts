@@ -7,13 +7,15 @@
 import type { Matcher } from '../../series/matcher.ts'
 import type { Column, Run } from '../../series/run.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from '../../series/sample.ts'
-import type { SummaryColumn } from '../../series/source.ts'
+import type { SummaryColumn, TierFigures, TierNeed } from '../../series/source.ts'
 import { samplesOf } from '../cursor.ts'
-import { isRawCheap } from '../raw-cost.ts'
+import { isRawCheap, ROWS_PER_FIGURE } from '../raw-cost.ts'
+import type { Stretch } from '../tiers.ts'
 import { emptySeries, type GridSeries, hasAny } from './grid.ts'
 import { PLAIN_FUNCTIONS } from './range-functions.ts'
 import { openSelection, type Reading, type SampleSink, type SelectedGroup, VALUE_LABEL } from './selection.ts'
 import { spanOf, type WindowFunction, type Windows } from './stepper.ts'
+import { SUM_MAX } from './tier-functions.ts'
 
 type Open = (labels: GridSeries['labels']) => SampleSink<GridSeries>
 
@@ -78,6 +80,14 @@ class Totals {
     return true
   }
 
+  /** Adds the sample at the start of a tier's window, or what the window says of the others; false as addSummary(). */
+  addFigure(step: number, count: number, sum: number, min: number, max: number): boolean {
+    if (!(Math.abs(sum) <= SUM_MAX) || !(min <= max)) return false
+    this.counts[step]! += count
+    this.add(step, sum, min, max)
+    return true
+  }
+
   /** Adds values [from, to) of one window; false when one is not finite. */
   addValues(step: number, values: Float64Array, from: number, to: number): boolean {
     let sum = 0
@@ -111,21 +121,27 @@ class Totals {
 /** What a function says of a window with samples. */
 type Say = (totals: Totals, step: number) => number
 
-const FOLDS: ReadonlyMap<WindowFunction, Say> = new Map<WindowFunction, Say>([
-  [PLAIN_FUNCTIONS.count_over_time!, ({ counts }, i) => counts[i]!],
-  [PLAIN_FUNCTIONS.present_over_time!, () => 1],
-  [PLAIN_FUNCTIONS.sum_over_time!, (totals, i) => totals.sum(i)],
-  [PLAIN_FUNCTIONS.avg_over_time!, (totals, i) => totals.sum(i) / totals.counts[i]!],
-  [PLAIN_FUNCTIONS.min_over_time!, ({ mins }, i) => mins[i]!],
-  [PLAIN_FUNCTIONS.max_over_time!, ({ maxs }, i) => maxs[i]!]
+/** What is folded, and what of a tier's windows that needs. */
+interface Folding {
+  readonly say: Say
+  readonly needs: readonly TierNeed[]
+}
+
+const FOLDS: ReadonlyMap<WindowFunction, Folding> = new Map<WindowFunction, Folding>([
+  [PLAIN_FUNCTIONS.count_over_time!, { say: ({ counts }, i) => counts[i]!, needs: [] }],
+  [PLAIN_FUNCTIONS.present_over_time!, { say: () => 1, needs: [] }],
+  [PLAIN_FUNCTIONS.sum_over_time!, { say: (totals, i) => totals.sum(i), needs: ['sum'] }],
+  [PLAIN_FUNCTIONS.avg_over_time!, { say: (totals, i) => totals.sum(i) / totals.counts[i]!, needs: ['sum'] }],
+  [PLAIN_FUNCTIONS.min_over_time!, { say: ({ mins }, i) => mins[i]!, needs: ['extremes'] }],
+  [PLAIN_FUNCTIONS.max_over_time!, { say: ({ maxs }, i) => maxs[i]!, needs: ['extremes'] }]
 ])
 
 /** How the windows of a function are folded; null when they cannot be. */
 export function foldOf(reading: Reading, fn: WindowFunction, windows: Windows): Fold | null {
   const { grid, rangeUs, atUs, isClosed } = windows
   const isApart = grid.steps === 1 || (atUs === null && !isClosed && grid.stepUs === rangeUs)
-  const say = FOLDS.get(fn)
-  return isApart && say !== undefined ? new Fold(reading, windows, say) : null
+  const folding = FOLDS.get(fn)
+  return isApart && folding !== undefined ? new Fold(reading, windows, folding) : null
 }
 
 /** The selected series by what a fold says of each window. */
@@ -151,17 +167,17 @@ export function* readFolded(
 export class Fold {
   private readonly reading: Reading
   private readonly windows: Windows
-  private readonly say: Say
+  private readonly folding: Folding
   private readonly fromUs: number
   private readonly toUs: number
   /** Windows are these long and follow each other from here. */
   private readonly lengthUs: number
   private readonly originUs: number
 
-  constructor(reading: Reading, windows: Windows, say: Say) {
+  constructor(reading: Reading, windows: Windows, folding: Folding) {
     this.reading = reading
     this.windows = windows
-    this.say = say
+    this.folding = folding
     const [firstUs, lastUs] = spanOf(windows)
     ;[this.fromUs, this.toUs] = clamped(windows)
     this.originUs = firstUs
@@ -171,12 +187,15 @@ export class Fold {
   /** Whether the samples are there, and read as fast as windows of a tier. @param stepUs  of the tier */
   isCheap(group: number, stepUs: number): boolean {
     const { fromUs, toUs, lengthUs, originUs } = this
-    return isRawCheap(this.reading.source, group, fromUs, toUs, lengthUs, originUs, stepUs)
+    return isRawCheap(this.reading.source, group, fromUs, toUs, lengthUs, originUs, stepUs, ROWS_PER_FIGURE)
   }
 
-  /** The series of a group; null when only its samples can tell. */
-  series({ group, labels }: SelectedGroup): GridSeries[] | null {
-    const totals = this.totals(group, [...labels.keys()].sort(ascending))
+  /**
+   * The series of a group; null when only its samples can tell.
+   * @param plan  where it is read; left out: from the samples
+   */
+  series({ group, labels }: SelectedGroup, plan?: readonly Stretch[]): GridSeries[] | null {
+    const totals = this.totals(group, [...labels.keys()].sort(ascending), plan)
     if (totals === null) return null
     const found: GridSeries[] = []
     for (const [field, own] of labels) {
@@ -185,19 +204,41 @@ export class Fold {
       for (let step = 0; step < out.values.length; step++) {
         if (total.counts[step] === 0) continue
         out.present[step] = 1
-        out.values[step] = this.say(total, step)
+        out.values[step] = this.folding.say(total, step)
       }
       if (hasAny(out.present)) found.push(out)
     }
     return found
   }
 
-  private totals(group: number, fields: readonly number[]): Map<number, Totals> | null {
-    const { source, budget, log } = this.reading
-    const { fromUs, toUs, lengthUs, originUs } = this
+  private totals(
+    group: number,
+    fields: readonly number[],
+    plan: readonly Stretch[] = [{ tier: null, fromUs: this.fromUs, toUs: this.toUs + 1 }]
+  ): Map<number, Totals> | null {
     const { steps } = this.windows.grid
-    budget.held(fields.length * steps * 40)
+    this.reading.budget.held(fields.length * steps * 40)
     const totals = new Map(fields.map(field => [field, new Totals(steps)]))
+    for (const stretch of plan) {
+      const isTold =
+        stretch.tier === null
+          ? this.addSamples(group, fields, stretch, totals)
+          : this.addWindows(group, fields, stretch, totals)
+      if (!isTold) return null
+    }
+    return totals
+  }
+
+  private addSamples(
+    group: number,
+    fields: readonly number[],
+    stretch: Stretch,
+    totals: ReadonlyMap<number, Totals>
+  ): boolean {
+    const { source, budget, log } = this.reading
+    const { lengthUs, originUs } = this
+    const [fromUs, toUs] = [Math.max(stretch.fromUs, this.fromUs), Math.min(stretch.toUs - 1, this.toUs)]
+    if (fromUs > toUs) return true
     const blocksBefore = source.blocksRead
     let samples = 0
     for (const part of source.folds(group, fields, fromUs, toUs, lengthUs, false, originUs)) {
@@ -211,11 +252,62 @@ export class Fold {
           'times' in part
             ? foldRun(part, column as Column, total, originUs, lengthUs)
             : total.addSummary(Math.floor((part.firstUs - originUs) / lengthUs), column as SummaryColumn)
-        if (!isAdded) return null
+        if (!isAdded) return false
       }
     }
     log?.add('raw', { fromUs, toUs: toUs + 1 }, source.blocksRead - blocksBefore, 0, samples)
-    return totals
+    return true
+  }
+
+  private addWindows(
+    group: number,
+    fields: readonly number[],
+    { tier, fromUs, toUs }: Stretch,
+    totals: ReadonlyMap<number, Totals>
+  ): boolean {
+    const { budget, log } = this.reading
+    const { blocksRead: blocksBefore, damagesMet } = tier!
+    let windows = 0
+    let samples = 0
+    for (const figures of tier!.figures(group, fields, fromUs, toUs, this.folding.needs)) {
+      if (!('rows' in figures)) return false
+      budget.scanned(figures.rows)
+      const found = this.addFigures(figures, totals.get(figures.field)!)
+      if (found < 0) return false
+      windows += figures.rows
+      samples += found
+    }
+    // The samples may be sound.
+    if (tier!.damagesMet > damagesMet) return false
+    log?.add(tier!.name, { fromUs, toUs }, tier!.blocksRead - blocksBefore, windows, samples)
+    return true
+  }
+
+  /** Returns how many samples they stand for; -1 when only the samples can tell. */
+  private addFigures({ rows, starts, counts, sums, mins, maxs, ats }: TierFigures, total: Totals): number {
+    const { originUs, lengthUs } = this
+    const { steps } = this.windows.grid
+    let samples = 0
+    for (let row = 0; row < rows; row++) {
+      const startUs = starts[row]!
+      const at = ats === null ? Number.NaN : ats[row]!
+      if (!Number.isNaN(at)) {
+        const step = Math.floor((startUs - originUs) / lengthUs)
+        if (step >= 0 && step < steps) {
+          if (!total.addFigure(step, 1, at, at, at)) return -1
+          samples++
+        }
+      }
+      const count = counts[row]!
+      if (count === 0) continue
+      // What follows the start lies in one step: no edge cuts the window.
+      const step = Math.floor((startUs + 1 - originUs) / lengthUs)
+      if (step < 0 || step >= steps) continue
+      const [sum, min, max] = [sums?.[row] ?? 0, mins?.[row] ?? 0, maxs?.[row] ?? 0]
+      if (!total.addFigure(step, count, sum, min, max)) return -1
+      samples += count
+    }
+    return samples
   }
 }
 

@@ -80,12 +80,12 @@ export function* readTiered(
   for (const one of selection.groups()) {
     const { group, labels } = one
     const isCheap = own.length > 0 && fold?.isCheap(group, own[0]!.tier.stepUs)
-    const folded = isCheap ? fold!.series(one) : null
+    const plan = planExact(group, fromUs, toUs + 1, own)
+    const folded = own.length === 0 ? null : (fold?.series(one, isCheap ? undefined : plan) ?? null)
     if (folded !== null) {
       yield* folded
       continue
     }
-    const plan = planExact(group, fromUs, toUs + 1, own)
     if (isAllRaw(plan)) {
       yield* selection.read(group, labels, rawFromUs, toUs)
       continue
