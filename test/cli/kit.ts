@@ -57,6 +57,7 @@ export async function runWith(
     doors?: Partial<Doors>
     env?: Record<string, string>
     columns?: number | null
+    pause?: (ms: number) => Promise<void>
     during?: (handle: Handle) => void
   } = {}
 ): Promise<Ran> {
@@ -75,7 +76,7 @@ export async function runWith(
     pid: 4711,
     columns: more.columns === undefined ? 80 : more.columns,
     errIsTerminal: false,
-    pause: async () => {},
+    pause: more.pause ?? (async () => {}),
     input: async function* () {},
     nowMs: () => Date.UTC(2026, 0, 2, 12),
     onSignal(listener) {
