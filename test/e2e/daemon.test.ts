@@ -5,7 +5,7 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask, type LastAnswer } from '../../scripts/varve-process.ts'
-import { connect, firstMessage, runVarve, serve, temporary, write } from './daemon.ts'
+import { connect, firstMessage, runHere, runVarve, serve, temporary, write } from './daemon.ts'
 
 const TELEMETRY = '{"temperature":21.4,"rssi":-70,"state":"on"}'
 
@@ -56,7 +56,7 @@ t.test('what was acknowledged over MQTT and HTTP is there after SIGKILL, bit for
   await t.test('commands read the directory beside the daemon, and check finds it sound', async t => {
     const query = await runVarve('query', '--data', dir, 'temperature', '--format', 'csv')
     t.match(query, { code: 0, out: /,temperature,site1\/dev7\/telemetry,21\.4,/ })
-    t.match(await runVarve('check', dir), { code: 0, out: /^sound: / })
+    t.match(await runHere('check', dir), { code: 0, out: /^sound: / })
   })
 
   t.equal(await after.stop('SIGTERM'), 0)
@@ -116,9 +116,9 @@ t.test('a read-only directory is refused with a clear message', async t => {
 t.test('config check says what is wrong with a file, and where', async t => {
   const file = join(temporary(t), 'varve.toml')
   writeFileSync(file, '[ack]\ndelay_max = "5s"\n')
-  t.match(await runVarve('config', 'check', file), { code: 0 })
+  t.match(await runHere('config', 'check', file), { code: 0 })
   writeFileSync(file, '[ack]\ndelay_max = "5 bananas"\n')
-  t.match(await runVarve('config', 'check', file), { code: 1, err: /ack\.delay_max/ })
+  t.match(await runHere('config', 'check', file), { code: 1, err: /ack\.delay_max/ })
 })
 
 function hasMosquitto(): boolean {

@@ -21,7 +21,7 @@ export function temporary(t: Test): string {
 
 /** Starts the daemon on a directory; it is ended with the test. */
 export async function serve(t: Test, dataDir: string, ...flags: string[]): Promise<Varve> {
-  const varve = await startVarve({ dataDir, flags: ['--ack.delay_max', '100ms', ...flags] })
+  const varve = await startVarve({ dataDir, flags: ['--ack.delay_max', '20ms', ...flags] })
   t.teardown(() => varve.stop('SIGKILL'))
   return varve
 }
