@@ -63,7 +63,7 @@ export interface HandshakeParts {
   onWill(will: AedesPublish, door: Door): void
 }
 
-// aedes' encoder else keeps a Buffer for each number of two bytes: 9 MiB from the first packet on, for packets
+// aedes' encoder else keeps a Buffer for each number of two bytes: 7 MiB from the first packet on, for packets
 // that are rare here.
 mqttPacket.writeToStream.cacheNumbers = false
 
