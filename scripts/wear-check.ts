@@ -21,7 +21,7 @@ import { ask, type StatusAnswer, startVarve, type Varve } from './varve-process.
 import { jsonOf, standard, topicOf, Workload } from './workload.ts'
 
 /** Segments of one day to be merged, and retained messages, which go to the key-value store and fill a memtable. */
-const [mergedParts, linesOfPart] = [6, 8000]
+const [mergedParts, linesOfPart] = [6, 5000]
 const [retainedMessages, retainedBytes] = [1250, 16_000]
 /** What reading the counters makes the file system write by itself, and edits that a kill leaves uncounted. */
 const slackBytes = 128 * 1024
@@ -105,6 +105,9 @@ async function maintain(varve: Varve): Promise<void> {
   const { jobs } = await ask<{ jobs: readonly { name: string }[] }>(varve, '/v1/status')
   for (const { name } of jobs)
     await fetch(`${varve.httpUrl}/v1/run-job?name=${encodeURIComponent(name)}`, { method: 'POST' })
+  // Entries go to their segment, and the ledger is saved, now and not in the middle of what is killed next: a
+  // segment that is cut is removed at the start, and counted by nobody.
+  await fetch(`${varve.httpUrl}/v1/flush`, { method: 'POST' })
 }
 
 /** The ledger's bytes by cause, all runs together; null while no daemon runs. */

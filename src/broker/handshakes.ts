@@ -10,7 +10,7 @@
 // is taken as 0.
 //
 // Invariants: aedes delivers nothing and keeps nothing (persistence.ts); a hook of a closed door does nothing.
-// Not here: packets (door.ts), their way to aedes (aedes-link.ts), messages of our own (server.ts).
+// Not here: packets (door.ts), their way to aedes (aedes-link.ts), messages of our own (own-messages.ts).
 import type { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
 import mqttPacket from 'mqtt-packet'

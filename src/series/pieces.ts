@@ -3,7 +3,8 @@
 // only those few are merged, and a whole chunk may still be told by its head.
 //
 // Invariants: at equal times the piece of the higher rank wins, and a damaged piece hides what is older in its
-// stretch, of which it may have held newer rows; what is given ascends in time and does not overlap. Not here: which pieces there are (reader.ts), the merge of two runs (run-edit.ts).
+// stretch, of which it may have held newer rows; what is given ascends in time and does not overlap.
+// Not here: which pieces there are (reader.ts), the merge of two runs (run-edit.ts).
 import type { Run } from './run.ts'
 import { clip, lowerBound, merge } from './run-edit.ts'
 import type { Summary } from './source.ts'
