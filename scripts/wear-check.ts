@@ -20,12 +20,15 @@ import { runLoad } from './mqtt-load.ts'
 import { ask, type StatusAnswer, startVarve, type Varve } from './varve-process.ts'
 import { jsonOf, standard, topicOf, Workload } from './workload.ts'
 
-/** Segments of one day to be merged, and retained messages of 4 kB, which go to the key-value store. */
-const [mergedParts, retainedMessages] = [6, 5000]
+/** Segments of one day to be merged, and retained messages, which go to the key-value store and fill a memtable. */
+const [mergedParts, linesOfPart] = [6, 5000]
+const [retainedMessages, retainedBytes] = [1250, 16_000]
 /** What reading the counters makes the file system write by itself, and edits that a kill leaves uncounted. */
 const slackBytes = 128 * 1024
 /** How long a bulk load runs before it is killed in the middle, s. */
 const killedLoadS = 2
+/** How long the device must stand still to count as settled, and how often it is asked, ms. */
+const [settledMs, settleStepMs] = [600, 100]
 
 interface Ledger {
   readonly bytes: Readonly<Record<string, number>>
@@ -57,6 +60,16 @@ if (medium.flushes() === null) {
 const start = () => startVarve({ program, dataDir: medium.path, flags })
 const messages = new Workload({ ...standard, startMs: 0, late: 0 }).next()
 
+/** Waits until the device is written to no more: what a start does behind the first answer is done. */
+async function settle(varve: Varve): Promise<void> {
+  let quietMs = 0
+  for (let written = medium.writtenBytes(varve.pid), now = written; quietMs < settledMs; written = now) {
+    await sleep(settleStepMs)
+    now = medium.writtenBytes(varve.pid)
+    quietMs = now === written ? quietMs + settleStepMs : 0
+  }
+}
+
 async function trickle(varve: Varve, seconds: number): Promise<void> {
   const client = await connectAsync(`mqtt://127.0.0.1:${varve.mqttPort}`, { reconnectPeriod: 0 })
   client.on('error', () => {})
@@ -73,8 +86,8 @@ async function trickle(varve: Varve, seconds: number): Promise<void> {
 async function maintain(varve: Varve): Promise<void> {
   const thenMs = Math.floor(Date.now() / 86_400_000 - 3) * 86_400_000
   for (let part = 0; part < mergedParts; part++) {
-    const lines = Array.from({ length: 20_000 }, (_, i) => {
-      const timeMs = thenMs + (part * 20_000 + i) * 500
+    const lines = Array.from({ length: linesOfPart }, (_, i) => {
+      const timeMs = thenMs + (part * linesOfPart + i) * 500
       return `old,device=${i % 100} temperature=${(20 + (i % 37) / 10).toFixed(1)},total=${i} ${timeMs}`
     })
     const body = lines.join('\n')
@@ -83,7 +96,7 @@ async function maintain(varve: Varve): Promise<void> {
     await fetch(`${varve.httpUrl}/v1/flush`, { method: 'POST' })
   }
   const client = await connectAsync(`mqtt://127.0.0.1:${varve.mqttPort}`, { reconnectPeriod: 0 })
-  const payload = 'x'.repeat(4000)
+  const payload = 'x'.repeat(retainedBytes)
   const retained = Array.from({ length: retainedMessages }, (_, i) =>
     client.publishAsync(`kept/${i}`, payload + i, { qos: 1, retain: true })
   )
@@ -92,6 +105,9 @@ async function maintain(varve: Varve): Promise<void> {
   const { jobs } = await ask<{ jobs: readonly { name: string }[] }>(varve, '/v1/status')
   for (const { name } of jobs)
     await fetch(`${varve.httpUrl}/v1/run-job?name=${encodeURIComponent(name)}`, { method: 'POST' })
+  // Entries go to their segment, and the ledger is saved, now and not in the middle of what is killed next: a
+  // segment that is cut is removed at the start, and counted by nobody.
+  await fetch(`${varve.httpUrl}/v1/flush`, { method: 'POST' })
 }
 
 /** The ledger's bytes by cause, all runs together; null while no daemon runs. */
@@ -123,7 +139,7 @@ function note(phase: string, bytes: Record<string, number>, device: number): voi
 }
 
 let varve = await start()
-await sleep(3000)
+await settle(varve)
 note('start', await ledger(varve), medium.writtenBytes(varve.pid))
 await trickle(varve, trickleS)
 note('trickle', await ledger(varve), medium.writtenBytes(varve.pid))
@@ -136,7 +152,7 @@ await trickle(varve, trickleS)
 await varve.stop('SIGKILL')
 const killed = medium.writtenBytes(varve.pid)
 varve = await start()
-await sleep(3000)
+await settle(varve)
 note('trickle, kill, start', await ledger(varve), medium.writtenBytes(varve.pid))
 console.log(`of it ${round((before.device - killed) / 1024)} KiB by the start after the kill`)
 const cutOff = runLoad({ port: varve.mqttPort, seconds: killedLoadS + 5 }).then(
@@ -149,12 +165,12 @@ await sleep(killedLoadS * 1000)
 await varve.stop('SIGKILL')
 if (!(await cutOff)) throw new Error('Cannot judge a kill: the load ended before it')
 varve = await start()
-await sleep(3000)
+await settle(varve)
 note('bulk, kill, start', await ledger(varve), medium.writtenBytes(varve.pid))
-await trickle(varve, 5)
+await trickle(varve, Math.min(trickleS, 5))
 await varve.stop()
 varve = await start()
-await sleep(3000)
+await settle(varve)
 note('short trickle, stop, start', await ledger(varve), medium.writtenBytes(varve.pid))
 await varve.stop()
 const walDir = join(medium.path, 'wal')

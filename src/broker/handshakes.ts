@@ -10,7 +10,7 @@
 // is taken as 0.
 //
 // Invariants: aedes delivers nothing and keeps nothing (persistence.ts); a hook of a closed door does nothing.
-// Not here: packets (door.ts), their way to aedes (aedes-link.ts), messages of our own (server.ts).
+// Not here: packets (door.ts), their way to aedes (aedes-link.ts), messages of our own (own-messages.ts).
 import type { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
 import mqttPacket from 'mqtt-packet'
@@ -63,7 +63,7 @@ export interface HandshakeParts {
   onWill(will: AedesPublish, door: Door): void
 }
 
-// aedes' encoder else keeps a Buffer for each number of two bytes: 9 MiB from the first packet on, for packets
+// aedes' encoder else keeps a Buffer for each number of two bytes: 7 MiB from the first packet on, for packets
 // that are rare here.
 mqttPacket.writeToStream.cacheNumbers = false
 

@@ -6,7 +6,7 @@
 //   properties := length (LEB128) | property*
 // Example: QoS 1 PUBLISH of "hi" to "a/b", id 10 = 32 09 00 03 61 2f 62 00 0a 68 69; its PUBACK 40 02 00 0a
 //
-// Not here: CONNECT and the rest of MQTT 5 (protocol-v5.ts, connect-packet.ts).
+// Not here: CONNECT and the rest of MQTT 5 (connect-packet.ts, connack-packet.ts, properties.ts).
 
 export const CONNECT = 1
 export const CONNACK = 2

@@ -2,7 +2,7 @@
 // messages, which are bounded and durable; aedes asks here for the two things its handshakes need: the
 // subscriptions of a session to restore, and whether a QoS 2 id is known.
 //
-// Invariants: no call of aedes stores or routes a message (server.ts does, in its hooks), so a message can
+// Invariants: no call of aedes stores or routes a message (handshakes.ts does, in its hooks), so a message can
 // not take two ways; every method is async because aedes awaits it.
 // Not here: sessions (session.ts), retained messages (retained.ts).
 import { Readable } from 'node:stream'

@@ -2,32 +2,32 @@
 // through one gate.
 //
 // Invariants: a message enters through Intake only; a sync failure acknowledges nothing, and closes who waits.
-// Not here: sockets (listeners.ts), packets (door.ts), aedes (handshakes.ts), configuration (daemon).
+// Not here: sockets (listeners.ts), packets (door.ts), aedes (handshakes.ts), what the broker says itself
+// (own-messages.ts, sys-announcer.ts), configuration (daemon).
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
-import { VarveError } from '../base/errors.ts'
+import type { VarveError } from '../base/errors.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { Door } from './door.ts'
 import type { DoorHost } from './door-host.ts'
-import { FanOut, type Publication } from './fan-out.ts'
-import { type AedesPublish, type BrokerLog, Handshakes } from './handshakes.ts'
+import { FanOut } from './fan-out.ts'
+import { type BrokerLog, Handshakes } from './handshakes.ts'
 import type { InnerStream } from './inner-stream.ts'
 import { Intake, type PublishSink, type SyncGate } from './intake.ts'
 import { type BrokerLimits, brokerLimits } from './limits.ts'
 import { type Listener, type ListenOptions, listen } from './listeners.ts'
 import { Outlets } from './outlet.ts'
+import { OwnMessages, type OwnOptions } from './own-messages.ts'
 import { REASON } from './packet.ts'
 import { Patience } from './patience.ts'
-import { parsePublishProperties } from './properties.ts'
 import { RetainedMessages, type RetainedStore } from './retained.ts'
 import type { TopicService } from './service.ts'
 import { type Session, SessionStore } from './session.ts'
 import { type BrokerStats, newStats } from './stats.ts'
 import { SubscriptionTrie } from './subscription-trie.ts'
 import { SyncWatch } from './sync-watch.ts'
-import { sysTopics } from './sys-topics.ts'
+import { SysAnnouncer } from './sys-announcer.ts'
 import { TopicCache } from './topic-cache.ts'
-import { LAZY, NORMAL } from './urgency.ts'
 
 export interface BrokerOptions {
   clock: Clock
@@ -73,10 +73,9 @@ export class Broker implements DoorHost {
   private readonly doors = new Set<Door>()
   private readonly connecting = new Set<Door>()
   private readonly services: readonly TopicService[]
-  private readonly sysValues = new Map<string, string>()
-  private readonly startedMs: number
+  private readonly own: OwnMessages
+  private readonly announcer: SysAnnouncer
   private cancelSweep: () => void = () => {}
-  private cancelSys: () => void = () => {}
   private isClosing = false
   private isRefusalLogged = false
 
@@ -86,7 +85,6 @@ export class Broker implements DoorHost {
     this.clock = options.clock
     this.gate = options.gate
     this.fastPath = options.fastPath ?? true
-    this.startedMs = this.clock.monotonicMs()
     const monotonicMs = (): number => this.clock.monotonicMs()
     this.sessions = new SessionStore({ limits: this.limits, stats: this.stats, trie: this.trie, monotonicMs })
     this.retained = new RetainedMessages(this.limits, options.retained, monotonicMs())
@@ -108,6 +106,12 @@ export class Broker implements DoorHost {
       stats: this.stats,
       onRefused: error => this.refused(error)
     })
+    const { topics, intake, fanOut, retained, sessions, trie } = this
+    this.own = new OwnMessages({ topics, intake, gate })
+    this.announcer = new SysAnnouncer(
+      { clock, stats, trie, retained, sessions, gate, fanOut, own: this.own },
+      options.version
+    )
     this.handshakes = new Handshakes({
       limits: this.limits,
       sessions: this.sessions,
@@ -116,7 +120,7 @@ export class Broker implements DoorHost {
       log: options.log,
       services: this.services,
       onReady: door => this.ready(door),
-      onWill: (will, door) => this.sendWill(will, door)
+      onWill: (will, door) => this.own.sendWill(will, door)
     })
   }
 
@@ -131,7 +135,7 @@ export class Broker implements DoorHost {
       options.log.warn({ error: error.message }, 'sync failed: nothing that waits for it is acknowledged')
     })
     broker.sweepLater()
-    if ((options.sysMs ?? 10_000) > 0) broker.announceSys()
+    broker.announcer.start(options.sysMs ?? 10_000)
     try {
       for (const listener of options.listen) {
         broker.listeners.push(
@@ -155,27 +159,13 @@ export class Broker implements DoorHost {
    * Resolves when it is on the medium.
    * @throws {VarveError} VARVE_TOPIC when the topic is not one; VARVE_MQTT_REFUSED when the store refuses
    */
-  async publish(
-    topic: string,
-    payload: Uint8Array | string,
-    options: { qos?: 0 | 1 | 2; retain?: boolean } = {}
-  ): Promise<void> {
+  async publish(topic: string, payload: Uint8Array | string, options: OwnOptions = {}): Promise<void> {
     await this.syncWatch.durable(this.publishNow(topic, payload, options))
   }
 
   /** The same at once. @returns the WAL group that holds it; 0: none @throws as publish() */
-  publishNow(
-    topic: string,
-    payload: Uint8Array | string,
-    options: { qos?: 0 | 1 | 2; retain?: boolean } = {}
-  ): number {
-    const publication = this.publication(topic, payload, options.qos ?? 0, options.retain ?? false)
-    const refusal = this.intake.accept(publication, null)
-    if (refusal !== 0) {
-      throw new VarveError('VARVE_MQTT_REFUSED', `Cannot publish ${topic}: the store refuses it`)
-    }
-    this.gate.note(publication.end, publication.qos === 0 ? LAZY : NORMAL)
-    return this.intake.group
+  publishNow(topic: string, payload: Uint8Array | string, options: OwnOptions = {}): number {
+    return this.own.publish(topic, payload, options)
   }
 
   /** Other users from now on; who is connected keeps the rights it was given. */
@@ -193,12 +183,12 @@ export class Broker implements DoorHost {
     qos: 0 | 1 | 2 = 0,
     properties: Uint8Array | null = null
   ): void {
-    this.fanOut.route({ ...this.publication(topic, payload, qos, false), properties })
+    this.fanOut.route({ ...this.own.publication(topic, payload, qos, false), properties })
   }
 
   /** As relay(), but who is connected and cannot be given it is disconnected, rather than miss it. */
   relayWhole(topic: string, payload: Uint8Array, qos: 0 | 1 | 2): void {
-    const publication = this.publication(topic, payload, qos, false)
+    const publication = this.own.publication(topic, payload, qos, false)
     this.fanOut.routeWhole(publication, session => {
       const door = session.owner as Door | null
       this.options.log.warn({ client: session.clientId, topic }, 'watcher too slow: disconnected')
@@ -220,7 +210,7 @@ export class Broker implements DoorHost {
     if (this.isClosing) return
     this.isClosing = true
     this.cancelSweep()
-    this.cancelSys()
+    this.announcer.stop()
     for (const listener of this.listeners) listener.close()
     await this.syncWatch.drain(drainMs)
     this.handshakes.forgetWills()
@@ -299,74 +289,10 @@ export class Broker implements DoorHost {
     })
   }
 
-  // ---- messages of our own
-
-  private sendWill(will: AedesPublish, door: Door): void {
-    const publication = this.publication(will.topic, will.payload, will.qos, will.retain)
-    const properties = door.connect?.will?.properties
-    const parsed = properties === undefined ? null : parsePublishProperties(properties, 0, properties.length)
-    if (parsed !== null && properties!.length > 0) {
-      publication.properties = properties!
-      publication.expiryAt = parsed.expiryAt
-      publication.expirySeconds = parsed.expirySeconds
-    }
-    publication.from = door.session
-    publication.clientId = door.clientId
-    if (this.intake.accept(publication, door.rights) === 0) {
-      this.gate.note(publication.end, will.qos === 0 ? LAZY : NORMAL)
-    }
-  }
-
-  private publication(
-    topic: string,
-    payload: Uint8Array | string,
-    qos: 0 | 1 | 2,
-    retain: boolean
-  ): Publication {
-    const entry = this.topics.named(topic)
-    if (entry === null) throw new VarveError('VARVE_TOPIC', `Cannot publish ${topic}: not a topic`)
-    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
-    return {
-      entry,
-      bytes,
-      start: 0,
-      end: bytes.length,
-      qos,
-      retain,
-      properties: null,
-      expiryAt: -1,
-      expirySeconds: 0,
-      packetStart: -1,
-      packetVersion: 4,
-      from: null,
-      clientId: ''
-    }
-  }
-
   /** Memory of what grows with clients and topics, in bytes, roughly. */
   get memory() {
     let outgoing = 0
     for (const door of this.doors) outgoing += door.outlet.queued
     return { topics: this.topics.bytes, retained: this.retained.bytes, outgoing }
-  }
-
-  private announceSys(): void {
-    const gauges = {
-      version: this.options.version,
-      uptimeSeconds: Math.floor((this.clock.monotonicMs() - this.startedMs) / 1000),
-      subscriptions: this.trie.count,
-      retained: this.retained.count,
-      retainedBytes: this.retained.bytes,
-      sessionsAway: Math.max(0, this.sessions.away),
-      pendingBytes: this.gate.pendingBytes
-    }
-    for (const [topic, value] of sysTopics(this.stats, gauges)) {
-      if (this.sysValues.get(topic) === value) continue
-      this.sysValues.set(topic, value)
-      const publication = this.publication(topic, value, 0, true)
-      this.retained.setVolatile(this.fanOut.keep(publication))
-      this.fanOut.route(publication)
-    }
-    this.cancelSys = this.clock.after(this.options.sysMs ?? 10_000, () => this.announceSys())
   }
 }

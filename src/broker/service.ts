@@ -2,7 +2,7 @@
 // is neither stored as samples nor delivered as it is; what subscribers get is what the service sends.
 //
 // Invariants: a service is asked after the client's rights; its first level begins with '$', so no filter that begins
-// with a wildcard reaches it. Not here: what services there are (daemon/*-topics.ts).
+// with a wildcard reaches it. Not here: what services there are (daemon/topic-services.ts).
 import type { Rights } from './auth.ts'
 import type { Message } from './session.ts'
 

@@ -1,6 +1,6 @@
 // $SYS: the broker's counters as retained messages, under the names that mosquitto's users know, and what is
-// varve's own under $SYS/varve. Only what changed is published. Nothing of it is stored.
-// Not here: when (server.ts), who may read it (auth.ts; nobody may publish there).
+// varve's own under $SYS/varve.
+// Not here: when (sys-announcer.ts), who may read it (auth.ts; nobody may publish there).
 import type { BrokerStats } from './stats.ts'
 
 export interface SysGauges {

@@ -4,6 +4,21 @@
 import { filterFault, regexFault } from './check-text.ts'
 import { choice, count, cron, duration, durationOr, flag, size, sizeOr, tables, text } from './entry.ts'
 
+/** Which groups a rule is for. */
+const topicMatch = text({
+  key: 'match',
+  default: '',
+  max: 1024,
+  valid: filterFault,
+  what: 'MQTT filter on the label topic, such as "site1/+/vibration"; "" matches every group.',
+  why: 'Topics are how devices are told apart.'
+})
+
+/** What is wrong with the name of a rule; null: nothing. */
+function ruleNameFault(name: string): string | null {
+  return /^[a-z][a-z0-9_-]*$/.test(name) ? null : 'must be like "fast-7d": a-z 0-9 _ -'
+}
+
 export const data = {
   dir: text({
     key: 'data.dir',
@@ -149,18 +164,11 @@ export const retention = {
         key: 'name',
         min: 1,
         max: 64,
-        valid: name => (/^[a-z][a-z0-9_-]*$/.test(name) ? null : 'must be like "fast-7d": a-z 0-9 _ -'),
+        valid: ruleNameFault,
         what: 'Name of the retention class; part of file names.',
         why: 'Keep it when you change keep: data stay in the class that they were written to.'
       }),
-      match: text({
-        key: 'match',
-        default: '',
-        max: 1024,
-        valid: filterFault,
-        what: 'MQTT filter on the label topic, such as "site1/+/vibration"; "" matches every group.',
-        why: 'Topics are how devices are told apart.'
-      }),
+      match: topicMatch,
       series: text({
         key: 'series',
         default: '',
@@ -212,18 +220,11 @@ export const rollup = {
         key: 'name',
         min: 1,
         max: 64,
-        valid: name => (/^[a-z][a-z0-9_-]*$/.test(name) ? null : 'must be like "fast-7d": a-z 0-9 _ -'),
+        valid: ruleNameFault,
         what: 'Name of the rule, by which tiers say that they are of it.',
         why: 'Part of the tier in queries and on the medium: keep it, or the tier begins anew.'
       }),
-      match: text({
-        key: 'match',
-        default: '',
-        max: 1024,
-        valid: filterFault,
-        what: 'MQTT filter on the label topic, such as "site1/+/vibration"; "" matches every group.',
-        why: 'Topics are how devices are told apart.'
-      }),
+      match: topicMatch,
       group: text({
         key: 'group',
         default: '',

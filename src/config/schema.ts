@@ -5,8 +5,10 @@
 // Invariants: a section holds exactly the keys that begin with its name; no key is in two sections.
 // Not here: what an entry is (entry.ts), reading (load.ts), rules across keys (check.ts).
 import type { Entry, Parsed } from './entry.ts'
-import { clock, ingest, log, query, series } from './schema-data.ts'
+import { ingest, series } from './schema-ingest.ts'
 import { http, mqtt } from './schema-network.ts'
+import { clock, log } from './schema-process.ts'
+import { query } from './schema-query.ts'
 import { resp } from './schema-resp.ts'
 import { ack, data, flash, memory, retention, rollup, schedule, wal } from './schema-store.ts'
 

@@ -26,9 +26,10 @@ export class Gate implements SyncGate {
     return this.wal.syncedGroup
   }
 
-  /** Unsynced bytes; without bound while unflushed rows are over theirs. */
+  /** Unsynced bytes; without bound while unflushed rows are over theirs, or the WAL would soon refuse. */
   get pendingBytes(): number {
-    return this.series.headBytes > this.headBytesMax ? Number.MAX_SAFE_INTEGER : this.wal.pendingBytes
+    const mustWait = this.series.headBytes > this.headBytesMax || this.wal.isCrowded
+    return mustWait ? Number.MAX_SAFE_INTEGER : this.wal.pendingBytes
   }
 
   onSynced(listener: (group: number) => void): void {

@@ -2,7 +2,7 @@
 // process has beyond them is the runtime: its code, its own heap, and garbage that waits to be collected
 // (heap.ts bounds it).
 //
-// Not here: the shares that parts may take (policy.ts), how they are kept (store.ts, gate.ts, caches).
+// Not here: the shares that parts may take (policy.ts), how they are kept (gate.ts, and whoever holds them).
 import type { Parts } from './parts.ts'
 
 export interface MemoryPart {

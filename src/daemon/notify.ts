@@ -11,7 +11,7 @@
 // Invariants: without NOTIFY_SOCKET nothing is spawned; messages are sent one after the other, in order; an
 // unsent watchdog message is skipped, not queued; a message that fails is reported and never stops the
 // daemon; the watchdog is fed only while alive() says so.
-// Not here: when the daemon is ready (compose.ts), whether it is well (health.ts).
+// Not here: when the daemon is ready and whether it is well (compose.ts).
 import { spawn } from 'node:child_process'
 import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'

@@ -3,7 +3,7 @@
 //
 // Invariants: a file is removed, and a page used again, once, after every query that may know it has ended;
 // files that a crash leaves are removed at the next open (the manifest does not name them).
-// Not here: which segments go (retention.ts, merge-plan.ts).
+// Not here: which segments go (series/retention.ts, series/merge-plan.ts).
 
 export class SegmentPins {
   private readonly remove: (id: number) => void

@@ -3,7 +3,7 @@
 // enough: without the first sync the new name may carry no bytes, without the last the old name may return.
 //
 // Invariants: names end in TEMPORARY while not complete; whoever owns a directory removes such leftovers
-// when it opens. Not here: large files (segment-writer.ts), files that grow (record-file.ts).
+// when it opens. Not here: large files (engine/segment-writer.ts), files that grow (engine/record-file.ts).
 import type { Cause, Disk } from './disk.ts'
 
 /** The ending of a file that is not complete. */

@@ -5,7 +5,7 @@
 // groups (wal.ts), write segments (segment-writer.ts), commit them with their checkpoint (manifest.ts), which
 // frees WAL files. After a failure (`failure`) it refuses every write, and stays so: close() it and open it
 // anew with new owners, which replay what is on the medium. Nothing that was not acknowledged has to be kept.
-// Invariants: one process writes in a directory (dir-lock.ts, taken by whoever composes the daemon); an engine
+// Invariants: one process writes in a directory (disk/dir-lock.ts, taken by whoever composes the daemon); an engine
 // opened for reading writes nothing.
 // Not here: steps of recovery (recovery.ts), the order of structures on the medium (FORMAT.md).
 import { type Clock, systemClock } from '../base/clock.ts'

@@ -1,5 +1,5 @@
 // The numbers that make our files ours: magics, versions, sizes. What stands where in a file is said in
-// the header of the file that encodes it (record.ts, wal-record.ts, segment-writer.ts, manifest-edit.ts);
+// the header of the file that encodes it (record-file.ts, wal-record.ts, segment-writer.ts, manifest-edit.ts);
 // the order of structures and the history of versions are in FORMAT.md.
 import { assert } from '../base/assert.ts'
 

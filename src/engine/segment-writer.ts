@@ -26,13 +26,18 @@ export interface BlockPlace {
   readonly length: number
 }
 
+/** A write and the block that made it large enough. */
+const BUFFER_BYTES = WRITE_BYTES + 64 * 1024
+
 export class SegmentWriter {
   private readonly disk: Disk
   private readonly path: string
   private readonly file: DiskFile
   private readonly header: SegmentHeader
-  private out = new ByteWriter(WRITE_BYTES + 64 * 1024)
-  private spare: ByteWriter | null = new ByteWriter(WRITE_BYTES + 64 * 1024)
+  private out = new ByteWriter(BUFFER_BYTES)
+  /** Made with the first write: most segments are smaller. */
+  private spare: ByteWriter | null = null
+  private isWriting = false
   private flushed = 0
   private failure: unknown = null
   private writing: Promise<void> = Promise.resolve()
@@ -111,20 +116,22 @@ export class SegmentWriter {
     if (this.failure !== null) throw this.failure
     const offset = this.bytes
     const length = putBlock(this.out, kind, payload)
-    if (this.out.length >= WRITE_BYTES && this.spare !== null) this.flush()
+    if (this.out.length >= WRITE_BYTES && !this.isWriting) this.flush()
     return { offset, length }
   }
 
   private flush(): void {
     const full = this.out
-    this.out = this.spare!
+    this.out = this.spare ?? new ByteWriter(BUFFER_BYTES)
     this.spare = null
+    this.isWriting = true
     const at = this.flushed
     this.flushed += full.length
     this.writing = this.file.write(full.written(), at).then(
       () => {
         full.reset()
         this.spare = full
+        this.isWriting = false
         if (this.out.length >= WRITE_BYTES && !this.ended) this.flush()
       },
       error => {

@@ -7,12 +7,12 @@
 // section := owner u8 | length u32 | payload[length]                                         little-endian
 //
 // crc is CRC-32 of bytes 4 to 32 + length, sum xxHash32 of bytes 8 to 32 + length, length that of the sections. Both
-// together say that a group is what was written even where a bit had to be turned back first (wal-bit.ts). file is the sequence number of the
-// WAL file's present life and life a random number drawn for it, so that bytes of an earlier life of a
-// recycled file, or payload bytes that look like a group, are never taken for one. ordinal counts the groups
-// of the store; synced is the offset in the file up to which all was synced when the group was written.
-// flags: 1 when the file grew under the group (its bytes were written once, not twice). owner is the kind of the owner, 1 to 127, plus 128 when the payload is fresh: readable without
-// any payload before it.
+// together say that a group is what was written even where a bit had to be turned back first (wal-bit.ts). file is
+// the sequence number of the WAL file's present life and life a random number drawn for it, so that bytes of an
+// earlier life of a recycled file, or payload bytes that look like a group, are never taken for one. ordinal
+// counts the groups of the store; synced is the offset in the file up to which all was synced when the group was
+// written. flags: 1 when the file grew under the group (its bytes were written once, not twice). owner is the kind
+// of the owner, 1 to 127, plus 128 when the payload is fresh: readable without any payload before it.
 // A group starts at a multiple of PAGE_BYTES and is followed by zeros up to the next. It is valid if and only if
 //   (1) it lies in the file whole, (2) crc and sum match, (3) file and life are those of the file's first valid
 //   group, (4) synced <= its own offset and whole pages, and (5) its sections fill length exactly.

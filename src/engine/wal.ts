@@ -94,6 +94,11 @@ export class Wal {
     return this.noted + this.inFlight
   }
 
+  /** So much is pending that admit() will soon refuse: who can wait is to be made to. */
+  get isCrowded(): boolean {
+    return this.noted > this.parts.groupBytesMax / 2
+  }
+
   /** The ordinal of the newest group on the medium or on its way there; 0 when there is none. */
   get ordinal(): number {
     const { nextOrdinal, isWriting } = this.parts.writer

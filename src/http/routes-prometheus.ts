@@ -3,7 +3,7 @@
 //
 // There are no rules, alerts and exemplars: their paths answer that there are none, since Grafana asks
 // before it shows a panel.
-// Not here: what parameters there are (query/promql/parameters.ts), the bytes of answers (encode.ts).
+// Not here: what parameters there are (query/promql/parameters.ts), the bytes of answers (query/promql/encode.ts).
 import type { Clock } from '../base/clock.ts'
 import {
   type ApiParameters,

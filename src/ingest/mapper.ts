@@ -6,8 +6,8 @@
 // carries its own time: the same group and time is the same row.
 //
 // Invariants: a message is stored whole or not at all, but for a store that fails between two rows of it.
-// Not here: topics and their rules (route.ts), formats (payload-*.ts), acknowledging (broker, daemon).
-import { CborHead } from '../base/cbor-head.ts'
+// Not here: topics and their rules (route.ts), the forms seen before (known-forms.ts), formats (payload-*.ts),
+// acknowledging (broker, daemon).
 import { VarveError } from '../base/errors.ts'
 import { KIND } from '../series/sample.ts'
 import type { Appender } from './appender.ts'
@@ -15,12 +15,13 @@ import type { DeadLetters } from './dead-letter.ts'
 import { timeOfNumber } from './device-time.ts'
 import { ABSENT, Draft } from './draft.ts'
 import { Flattener } from './flatten.ts'
-import { type Form, matchCbor, matchJson } from './form.ts'
+import type { Form } from './form.ts'
+import { KnownForms } from './known-forms.ts'
 import { type FailureCode, INGEST_LIMITS, type IngestLimits } from './limits.ts'
 import { CborReader } from './payload-cbor.ts'
 import { JsonReader } from './payload-json.ts'
 import { readText } from './payload-text.ts'
-import { KEPT_PER_ROUTE, type Route, Routes } from './route.ts'
+import { type Route, Routes } from './route.ts'
 import { compileRule, type RuleOptions } from './rule.ts'
 import { Tape, TOKEN } from './tape.ts'
 import { REFUSED_TIME_FIELD, TimeGuard } from './time-guard.ts'
@@ -55,7 +56,7 @@ export class Mapper {
   private readonly draft = new Draft()
   private readonly json: JsonReader
   private readonly cbor: CborReader
-  private readonly head = new CborHead()
+  private readonly forms: KnownForms
   private readonly flattener: Flattener
 
   /** @throws {VarveError} VARVE_RULE for a rule that cannot be used */
@@ -65,6 +66,7 @@ export class Mapper {
     this.guard = options.guard ?? new TimeGuard()
     this.limits = options.limits ?? INGEST_LIMITS
     this.routes = new Routes((options.rules ?? []).map(compileRule), options.topicsMax ?? 32_768)
+    this.forms = new KnownForms(this.draft, this.limits.valueBytesMax)
     this.json = new JsonReader(this.tape, this.limits)
     this.cbor = new CborReader(this.tape, this.limits)
     this.flattener = new Flattener(this.tape, this.draft, this.limits)
@@ -100,45 +102,13 @@ export class Mapper {
     if (route.refusal !== '') return this.refuse(route, 'label', route.refusal, bytes, start, end, nowUs)
     const wire = wireOf(route.rule.format, bytes, start, end)
     let rows = -1
-    if (wire === 'json' || wire === 'cbor') rows = this.known(route, wire, bytes, start, end, nowUs)
-    else if (wire === 'text') rows = this.bare(route, bytes, start, end, nowUs)
+    if (wire === 'json' || wire === 'cbor') {
+      const form = this.forms.find(route, wire, bytes, start, end)
+      if (form !== null) rows = this.fitted(route, form, bytes, start, end, nowUs)
+    }
+    if (wire === 'text') rows = this.bare(route, bytes, start, end, nowUs)
     if (rows >= 0) return rows
     return this.unknown(route, wire, bytes, start, end, nowUs)
-  }
-
-  /** Stores a message of a form that the topic or its rule has had; -1 when there is no such form. */
-  private known(
-    route: Route,
-    wire: Wire,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    nowUs: number
-  ): number {
-    const { forms, shared } = route
-    for (let i = 0; i < forms.length; i++) {
-      const form = forms[i]!
-      if (form.wire !== wire || !this.matches(form, bytes, start, end)) continue
-      if (i > 0) {
-        forms[i] = forms[i - 1]!
-        forms[i - 1] = form
-      }
-      return this.fitted(route, form, bytes, start, end, nowUs)
-    }
-    for (let i = 0; i < shared.length; i++) {
-      const form = shared[i]!
-      if (form.wire !== wire || forms.includes(form) || !this.matches(form, bytes, start, end)) continue
-      keepForm(forms, form)
-      return this.fitted(route, form, bytes, start, end, nowUs)
-    }
-    return -1
-  }
-
-  private matches(form: Form, bytes: Uint8Array, start: number, end: number): boolean {
-    const { valueBytesMax } = this.limits
-    if (form.wire === 'json') return matchJson(form, bytes, start, end, this.draft, valueBytesMax)
-    this.head.over(bytes, start, end)
-    return matchCbor(form, this.head, this.draft, valueBytesMax)
   }
 
   /** Stores a bare value of a topic that has had one of its kind; -1 when it has not. */
@@ -247,11 +217,7 @@ export class Mapper {
   private learn(route: Route, wire: 'json' | 'cbor', bytes: Uint8Array, start: number, end: number): void {
     const form = this.flattener.form(wire, bytes, start, end)
     if (form === null) return
-    // A message may have a known form and yet not fit, such as one with an escape in a string.
-    if (knows(route.forms, form) || knows(route.shared, form)) return
-    this.routes.charge(2 * form.literal.length)
-    keepForm(route.forms, form)
-    if (!form.bare) keepForm(route.shared, form)
+    if (this.forms.learn(route, form)) this.routes.charge(2 * form.literal.length)
   }
 
   /**
@@ -337,19 +303,4 @@ export class Mapper {
     this.deadLetters.add(route.topic, nowUs, code, why, bytes, start, end)
     return 0
   }
-}
-
-/** Puts a form first; past the bound the last one goes. */
-function keepForm(forms: Form[], form: Form): void {
-  forms.unshift(form)
-  if (forms.length > KEPT_PER_ROUTE) forms.pop()
-}
-
-function knows(forms: readonly Form[], form: Form): boolean {
-  return forms.some(
-    known =>
-      known.wire === form.wire &&
-      Buffer.compare(known.literal, form.literal) === 0 &&
-      known.cuts.join() === form.cuts.join()
-  )
 }

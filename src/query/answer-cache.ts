@@ -7,7 +7,8 @@
 //
 // Invariants: an answer is kept only when nothing that it depends on changed while it was made; errors are not
 // kept; the bytes held stay within bytesMax, and one answer takes an eighth of them at most.
-// Not here: which goes first (base/second-chance.ts), lists and what asks for later samples than its own time (never kept), evaluation (evaluate.ts).
+// Not here: which goes first (base/second-chance.ts), evaluation (evaluate.ts); lists, and what asks for later
+// samples than its own time, are never kept.
 import { SecondChance } from '../base/second-chance.ts'
 import type { QueryRequest } from './request.ts'
 import type { QueryRunner } from './runner.ts'

@@ -11,7 +11,7 @@
 //     others 10                                         strings and bytes
 //     stales 11                                         stale marks
 //     at 12                                             the value at the window's start
-//     sketch 13                                         sketch.ts, as bytes
+//     sketch 13                                         series/sketch.ts, as bytes
 //   marks := 1 dropped | 2 dropped is not known (no counter) | 4 others | 8 stales | 16 at | 32 booleans | 64 sketch
 //          | 128 first_us | 256 last_us
 //   columns 14 and 15 of field 0, whether it has a window or not: the least first_us and the greatest last_us of

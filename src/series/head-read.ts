@@ -5,7 +5,7 @@
 // Invariants: rows that arrived later win; a column has a value where the winning row (or, for a field it
 // lacks, an earlier row of the same time) has one. A field that changes kind within one time keeps the
 // later kind only.
-// Not here: merging with segments (merge-runs.ts), writing rows (head.ts).
+// Not here: merging with segments (run-edit.ts), writing rows (head.ts).
 import { assert } from '../base/assert.ts'
 import { bucketOf } from './bucket.ts'
 import { type HeadView, PAGE_WORDS_LOG2, TEXT_PAGE_BYTES, TEXT_PAGE_BYTES_LOG2, wordOf } from './head.ts'

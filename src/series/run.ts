@@ -5,7 +5,7 @@
 // Invariants: times ascend strictly; a column is dense: its i-th value belongs to the i-th row in which
 // `present` says 1 (null: all of them); column order is by field, then kind; a row of a field has at most
 // one kind. A run of only some fields keeps the rows in which none of them has a value.
-// Not here: packing (chunk.ts), merging two runs (merge-runs.ts).
+// Not here: packing (chunk.ts), merging two runs (run-edit.ts).
 import type { Kind } from './sample.ts'
 
 /** Strings or bytes, one after the other: value i is bytes[offsets[i], offsets[i + 1]). */

@@ -12,7 +12,7 @@
 //   03 01 20 80 04 00 28 02 80 89 7a c0 84 3d
 //
 // Invariant: chunks of a group ascend in time and do not overlap.
-// Not here: the blocks themselves (segment.ts), what is in a chunk (chunk.ts).
+// Not here: the blocks themselves (engine/segment-reader.ts), what is in a chunk (chunk.ts).
 import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
 

@@ -8,7 +8,7 @@
 //
 // Invariants: pure and deterministic; slopes are float32, as they are stored; features are whole numbers below
 // 2^52, so computing them in any order gives the same.
-// Not here: coding what is left (codec-sibling.ts), which siblings may be used (siblings.ts).
+// Not here: coding what is left (codec-sibling.ts), which siblings may be used (chunk-view.ts).
 
 export const FEATURE = { level: 0, sum: 1, square: 2 } as const
 export const FEATURES = 3

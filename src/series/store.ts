@@ -7,8 +7,8 @@
 //
 // Invariants: a row is in exactly one of head, sealed head and segments for every reader; rows of a boot whose
 // clock was corrected are at their corrected times for every reader (boots.ts).
-// Not here: when to merge or drop (daemon's scheduler), reading (reader.ts), the bytes (wal-rows.ts), the
-// catalog file (catalog-file.ts).
+// Not here: when to merge or drop (daemon's scheduler), reading (reader.ts), the bytes (wal-rows.ts), what a
+// restart finds in the WAL (row-replay.ts), the catalog file (catalog-file.ts).
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
@@ -26,10 +26,10 @@ import type { HeadView } from './head.ts'
 import { type ArrivedRow, walkRows } from './head-walk.ts'
 import { type DrainedHead, Heads, hasRows } from './heads.ts'
 import type { Labels } from './label.ts'
+import { RowReplay } from './row-replay.ts'
 import { type Kind, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import { Shapes } from './shape.ts'
 import { RowEncoder } from './wal-rows.ts'
-import { RowDecoder, type RowSink } from './wal-rows-read.ts'
 
 export interface StoreOptions extends Classes {
   readonly limits: CatalogLimits
@@ -59,15 +59,13 @@ export class SeriesStore implements WalOwner {
   onDrain: ((row: ArrivedRow) => void) | null = null
   private readonly options: StoreOptions
   private readonly encoder = new RowEncoder()
-  private readonly decoder = new RowDecoder()
   private readonly out = new ByteWriter()
   private readonly inWal: CatalogCursor = { groups: 0, series: 0 }
   private readonly groupClasses: GroupClasses
   private readonly heads: Heads
   private readonly bootShapes = new BootRowShapes(this.shapes)
   private known = new Boots()
-  /** Boots that rows of the WAL bear, corrected or not. */
-  readonly replayedBoots = new Set<number>()
+  private readonly replayed: RowReplay
   private freshDue = true
   private fullReported = false
   private refusal: VarveError | null = null
@@ -84,6 +82,8 @@ export class SeriesStore implements WalOwner {
     this.definitions = new CatalogFile(this.catalog)
     this.groupClasses = new GroupClasses(options, this.catalog)
     this.heads = new Heads(options.afterReaders)
+    const { catalog, shapes, heads } = this
+    this.replayed = new RowReplay({ catalog, shapes, heads, onCorruption: options.onCorruption })
   }
 
   /** Joins the store to what it writes to; call once the WAL has been replayed. */
@@ -208,36 +208,11 @@ export class SeriesStore implements WalOwner {
   }
 
   replay(payload: Uint8Array): void {
-    try {
-      this.decoder.decode(payload, this.sink)
-    } catch (error) {
-      if (!(error instanceof VarveError)) throw error
-      this.decoder.lost()
-      this.options.onCorruption(error)
-    }
+    this.replayed.replay(payload)
   }
 
   lost(error: CorruptionError): void {
-    this.decoder.lost()
-    this.options.onCorruption(error)
-  }
-
-  /** Puts replayed rows into the head. Limits do not apply: these rows were acknowledged. */
-  private readonly sink: RowSink = {
-    define: from => this.catalog.replay(from),
-    shape: (group, boot, fields, kinds) => {
-      this.catalog.standIn(group, Math.max(...fields) + 1)
-      if (boot !== 0) this.replayedBoots.add(boot)
-      return this.shapes.intern(group, fields, kinds, Number.POSITIVE_INFINITY, boot)
-    },
-    begin: (shape, timeUs) => {
-      this.heads.open.head.begin(shape, this.shapes.all[shape]!, timeUs)
-    },
-    number: (i, value) => {
-      this.slots[this.at + i] = value
-    },
-    text: (i, source, start, end) => this.text(i, source, start, end),
-    end: () => this.end()
+    this.replayed.lost(error)
   }
 
   // Boots whose clock is not known
@@ -245,6 +220,11 @@ export class SeriesStore implements WalOwner {
   /** What is known of them. */
   get boots(): Boots {
     return this.known
+  }
+
+  /** Boots that rows of the WAL bear, corrected or not. */
+  get replayedBoots(): ReadonlySet<number> {
+    return this.replayed.boots
   }
 
   /** What heads have of boots whose times are not known: samples and the times that they bear. */

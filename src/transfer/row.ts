@@ -5,7 +5,7 @@
 // `+Inf`, `-Inf`, `NaN`; a NaN of other bits than the usual ones as `NaN:` and its 16 hexadecimal digits
 // (Prometheus marks the end of a series so).
 // Invariant: numberText() and numberOf() are inverse, bit for bit.
-// Not here: the forms (ndjson.ts, csv.ts, line.ts, parquet.ts), reading rows from the store (query/export.ts).
+// Not here: the forms (ndjson.ts, csv.ts, line.ts, parquet-write.ts), reading rows from the store (query/export.ts).
 import type { Labels } from '../series/label.ts'
 import type { Value } from '../series/sample.ts'
 

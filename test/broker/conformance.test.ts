@@ -3,6 +3,9 @@
 import t from 'tap'
 import { bytesOf, client, FakeStore, inbox, pause, portOf, RawClient, startBroker, until } from './kit.ts'
 
+// Tests that wait for a second of real time wait beside each other.
+t.jobs = 2
+
 for (const fastPath of [true, false]) {
   const way = fastPath ? 'fast path' : 'aedes'
 
@@ -297,7 +300,7 @@ for (const fastPath of [true, false]) {
     await broker.close()
   })
 
-  t.test(`${way}: keep-alive counts packets of both ways`, async t => {
+  t.test(`${way}: keep-alive counts packets of both ways`, { buffered: true }, async t => {
     const store = new FakeStore()
     const broker = await startBroker(store, { fastPath })
     const silent = await RawClient.open(broker, { keepalive: 1 })

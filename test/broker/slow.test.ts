@@ -7,11 +7,11 @@ import { holdMs, Patience } from '../../src/broker/patience.ts'
 import { HandClock } from '../kit/hand-clock.ts'
 import { bytesOf, FakeStore, RawClient, startBroker, until } from './kit.ts'
 
-/** Time goes by forty times slower: whoever is quick here is so on a busy machine too. */
+/** Time goes by twenty times slower: whoever is quick here is so on a busy machine too. */
 const slowClock: Clock = {
   nowUs: () => systemClock.nowUs(),
-  monotonicMs: () => systemClock.monotonicMs() / 40,
-  after: (ms, callback) => systemClock.after(ms * 40, callback)
+  monotonicMs: () => systemClock.monotonicMs() / 20,
+  after: (ms, callback) => systemClock.after(ms * 20, callback)
 }
 
 /** Only what Patience asks of a publisher. */

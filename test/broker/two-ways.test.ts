@@ -13,6 +13,9 @@ const steps = 45
 
 type Packet = Record<string, unknown>
 
+// Tests that wait for a second of real time wait beside each other.
+t.jobs = 4
+
 /** Who takes part: version, CONNECT. */
 const cast = [
   { name: 'old', version: 4, connect: { clean: true } },
@@ -251,27 +254,31 @@ for (const fastPath of [true, false]) {
     await broker.close()
   })
 
-  t.test(`${way}: a publisher is paused at its bound and goes on with its acknowledgements`, async t => {
-    const store = new FakeStore(false)
-    const broker = await startBroker(store, { fastPath, limits: { unackedMax: 10 } })
-    const raw = await RawClient.open(broker, { keepalive: 1 })
-    const packets = Array.from({ length: 50 }, (_, i) =>
-      bytesOf({ cmd: 'publish', topic: 't', payload: `${i}`, qos: 1 + (i % 2), messageId: i + 1 })
-    )
-    raw.send(Buffer.concat(packets))
-    await until(() => store.stored.length === 10)
-    await pause(1800)
-    t.equal(store.stored.length, 10)
-    t.notOk(raw.isClosed, 'a client that we do not read does not miss its keep-alive')
-    for (let n = 20; n <= 50; n += 10) {
+  t.test(
+    `${way}: a publisher is paused at its bound and goes on with its acknowledgements`,
+    { buffered: true },
+    async t => {
+      const store = new FakeStore(false)
+      const broker = await startBroker(store, { fastPath, limits: { unackedMax: 10 } })
+      const raw = await RawClient.open(broker, { keepalive: 1 })
+      const packets = Array.from({ length: 50 }, (_, i) =>
+        bytesOf({ cmd: 'publish', topic: 't', payload: `${i}`, qos: 1 + (i % 2), messageId: i + 1 })
+      )
+      raw.send(Buffer.concat(packets))
+      await until(() => store.stored.length === 10)
+      await pause(1800)
+      t.equal(store.stored.length, 10)
+      t.notOk(raw.isClosed, 'a client that we do not read does not miss its keep-alive')
+      for (let n = 20; n <= 50; n += 10) {
+        store.sync()
+        t.ok(await until(() => store.stored.length === n))
+      }
       store.sync()
-      t.ok(await until(() => store.stored.length === n))
+      t.ok(await until(() => raw.of('puback').length === 25 && raw.of('pubrec').length === 25))
+      raw.end()
+      await broker.close(0)
     }
-    store.sync()
-    t.ok(await until(() => raw.of('puback').length === 25 && raw.of('pubrec').length === 25))
-    raw.end()
-    await broker.close(0)
-  })
+  )
 
   t.test(`${way}: $SYS counts what was published, and only who asks for it hears it`, async t => {
     const store = new FakeStore()
@@ -302,20 +309,24 @@ for (const fastPath of [true, false]) {
     await broker.close()
   })
 
-  t.test(`${way}: a keep-alive is counted from the last packet, early or late in it`, async t => {
-    const broker = await startBroker(new FakeStore(), { fastPath })
-    const steady = await RawClient.open(broker, { keepalive: 1 })
-    const bursts = await RawClient.open(broker, { keepalive: 1 })
-    const send = (raw: RawClient): void => raw.send({ cmd: 'publish', topic: 't', payload: 'x', qos: 0 })
-    for (let n = 0; n < 3; n++) {
-      send(steady)
-      send(bursts)
-      await pause(60)
-      send(bursts)
-      await pause(1100)
+  t.test(
+    `${way}: a keep-alive is counted from the last packet, early or late in it`,
+    { buffered: true },
+    async t => {
+      const broker = await startBroker(new FakeStore(), { fastPath })
+      const steady = await RawClient.open(broker, { keepalive: 1 })
+      const bursts = await RawClient.open(broker, { keepalive: 1 })
+      const send = (raw: RawClient): void => raw.send({ cmd: 'publish', topic: 't', payload: 'x', qos: 0 })
+      for (let n = 0; n < 3; n++) {
+        send(steady)
+        send(bursts)
+        await pause(60)
+        send(bursts)
+        await pause(1100)
+      }
+      t.notOk(steady.isClosed || bursts.isClosed, 'a message within one and a half times the keep-alive')
+      t.ok(await until(() => steady.isClosed && bursts.isClosed, 2500), 'and none after it')
+      await broker.close()
     }
-    t.notOk(steady.isClosed || bursts.isClosed, 'a message within one and a half times the keep-alive')
-    t.ok(await until(() => steady.isClosed && bursts.isClosed, 2500), 'and none after it')
-    await broker.close()
-  })
+  )
 }

@@ -21,6 +21,15 @@ function closed(): never {
   throw new Error('this door is not part of the test')
 }
 
+const CLOSED: Doors = {
+  startDaemon: closed,
+  openDirectory: closed,
+  checkDirectory: closed,
+  readLedger: closed,
+  backup: closed,
+  restore: closed
+}
+
 /** The world of a command without a process, and what it says on standard error. */
 export function fakeIo(): { io: Io; said(): string } {
   let err = ''
@@ -38,14 +47,7 @@ export function fakeIo(): { io: Io; said(): string } {
     nowMs: () => Date.UTC(2026, 0, 2, 12),
     onSignal: () => () => {},
     abort: closed,
-    doors: {
-      startDaemon: closed,
-      openDirectory: closed,
-      checkDirectory: closed,
-      readLedger: closed,
-      backup: closed,
-      restore: closed
-    }
+    doors: CLOSED
   }
   return { io, said: () => err }
 }
@@ -57,6 +59,7 @@ export async function runWith(
     doors?: Partial<Doors>
     env?: Record<string, string>
     columns?: number | null
+    pause?: (ms: number) => Promise<void>
     during?: (handle: Handle) => void
   } = {}
 ): Promise<Ran> {
@@ -75,7 +78,7 @@ export async function runWith(
     pid: 4711,
     columns: more.columns === undefined ? 80 : more.columns,
     errIsTerminal: false,
-    pause: async () => {},
+    pause: more.pause ?? (async () => {}),
     input: async function* () {},
     nowMs: () => Date.UTC(2026, 0, 2, 12),
     onSignal(listener) {
@@ -83,15 +86,7 @@ export async function runWith(
       return () => {}
     },
     abort: error => void aborted.push(error),
-    doors: {
-      startDaemon: closed,
-      openDirectory: closed,
-      checkDirectory: closed,
-      readLedger: closed,
-      backup: closed,
-      restore: closed,
-      ...more.doors
-    }
+    doors: { ...CLOSED, ...more.doors }
   }
   const code = await run(argv, io)
   return { code, out, err }

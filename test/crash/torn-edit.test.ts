@@ -105,7 +105,8 @@ t.test('a store that adopts a segment of entries takes nothing older from the WA
   t.same(entriesOf(again), ['a/k new', 'a/other x', 'b/k new'])
 })
 
-t.test('a store whose flush of rows lost its edit has no rows that rollups never heard of', async t => {
+/** A store with one row, which rollups have passed by an hour. */
+async function rolledUp() {
   const disk = new CrashDisk(new Random(1))
   const clock = new HandClock(START_US)
   const store = await open(disk, clock)
@@ -113,6 +114,11 @@ t.test('a store whose flush of rows lost its edit has no rows that rollups never
   await store.synced()
   clock.advance((2 * HOUR_US) / 1000)
   await store.maintenance.rollup(TIERS)
+  return { disk, clock, store }
+}
+
+t.test('a store whose flush of rows lost its edit has no rows that rollups never heard of', async t => {
+  const { disk, clock, store } = await rolledUp()
   const found = await tornEdit(
     disk,
     () => {
@@ -130,13 +136,7 @@ t.test('a store whose flush of rows lost its edit has no rows that rollups never
 })
 
 t.test('a store that adopts segments of rows takes them for late where rollups are past them', async t => {
-  const disk = new CrashDisk(new Random(1))
-  const clock = new HandClock(START_US)
-  const store = await open(disk, clock)
-  store.write(row(START_US, 1), NORMAL)
-  await store.synced()
-  clock.advance((2 * HOUR_US) / 1000)
-  await store.maintenance.rollup(TIERS)
+  const { disk, clock, store } = await rolledUp()
   store.write(row(START_US + HOUR_US, 2), NORMAL)
   const before = disk.facts(MANIFEST)!.bytes
   await store.storage.series.flush()

@@ -123,3 +123,20 @@ t.test('a store that fills up asks for a flush, pauses senders, refuses rows, an
   series.end()
   await storage.close()
 })
+
+t.test('senders are paused before the WAL has to refuse, and go on with the sync', async t => {
+  const { storage } = await open()
+  const { engine, series } = storage
+  const gate = new Gate(engine.wal, series, bounds.pause)
+  const note = () => {
+    series.begin(series.shape('', makeLabels([['topic', 'a']]), ['v'], [KIND.number]), 1.7e15)
+    series.slots[series.at] = 1
+    series.end()
+    engine.wal.note(2 ** 20, 2)
+  }
+  while (gate.pendingBytes !== Number.MAX_SAFE_INTEGER) note()
+  t.doesNotThrow(() => engine.wal.admit(2 ** 20), 'what was read already is taken')
+  await engine.wal.synced(engine.wal.pendingGroup)
+  t.ok(gate.pendingBytes < 2 ** 20)
+  await storage.close()
+})

@@ -15,17 +15,8 @@ import { DEFAULT_PROMQL_OPTIONS } from '../../src/query/promql/parameters.ts'
 import type { PromqlRangeRequest, RangeRequest } from '../../src/query/request.ts'
 import type { Value } from '../../src/series/sample.ts'
 import type { SeriesSource } from '../../src/series/source.ts'
-import {
-  HOUR_US,
-  MINUTE_US,
-  openReader,
-  openWorld,
-  START_US,
-  TIERS,
-  temporaryDir,
-  type World,
-  write
-} from '../kit/rollup-world.ts'
+import { HOUR_US, MINUTE_US, START_US, TIERS } from '../kit/rollup-times.ts'
+import { openReader, openWorld, temporaryDir, type World, write } from '../kit/rollup-world.ts'
 import { seeds } from '../kit/seeds.ts'
 import { STALE } from '../promql/array-source.ts'
 

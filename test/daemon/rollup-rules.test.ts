@@ -12,18 +12,8 @@ import { DEFAULT_PROMQL_OPTIONS, readInstantRequest } from '../../src/query/prom
 import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
 import { tierClass } from '../../src/rollup/tier.ts'
 import type { SeriesSource } from '../../src/series/source.ts'
-import {
-  DAY_US,
-  HOUR_US,
-  MINUTE_US,
-  openReader,
-  openWorld,
-  START_US,
-  TIERS,
-  temporaryDir,
-  type World,
-  write
-} from '../kit/rollup-world.ts'
+import { DAY_US, HOUR_US, MINUTE_US, START_US, TIERS } from '../kit/rollup-times.ts'
+import { openReader, openWorld, temporaryDir, type World, write } from '../kit/rollup-world.ts'
 
 const FOREVER = Number.POSITIVE_INFINITY
 

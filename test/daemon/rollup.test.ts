@@ -8,18 +8,8 @@ import { evaluate } from '../../src/query/evaluate.ts'
 import { Budget, DEFAULT_QUERY_LIMITS } from '../../src/query/limits.ts'
 import { type RangeRequest, WINDOW_FUNCTIONS, type WindowRequest } from '../../src/query/request.ts'
 import { tierClass } from '../../src/rollup/tier.ts'
-import {
-  DAY_US,
-  HOUR_US,
-  MINUTE_US,
-  openReader,
-  openWorld,
-  START_US,
-  TIERS,
-  temporaryDir,
-  type World,
-  write
-} from '../kit/rollup-world.ts'
+import { DAY_US, HOUR_US, MINUTE_US, START_US, TIERS } from '../kit/rollup-times.ts'
+import { openReader, openWorld, temporaryDir, type World, write } from '../kit/rollup-world.ts'
 import { seeds } from '../kit/seeds.ts'
 
 /** Rows over some hours: eighths of whole numbers (sums are exact), decimals, booleans, states, a mix of kinds. */

@@ -8,7 +8,7 @@ import t from 'tap'
 const root = join(import.meta.dirname, '../..')
 
 t.test('the ledger agrees with the device over trickle, bulk, maintenance and SIGKILL', async t => {
-  const args = ['scripts/wear-check.ts', '--trickle', '6', '--bulk', '400000']
+  const args = ['scripts/wear-check.ts', '--trickle', '3', '--bulk', '100000']
   const run = promisify(execFile)(process.execPath, args, { cwd: root })
   const { stdout, code } = await run.then(
     ({ stdout }) => ({ stdout, code: 0 }),

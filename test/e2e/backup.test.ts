@@ -1,10 +1,10 @@
 // A backup of a daemon under load, by HTTP and by the command beside it, restored and served: what was acknowledged
 // before it is there, and telemetry and entries are of one moment.
-import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask, type LastAnswer, type Varve } from '../../scripts/varve-process.ts'
-import { runVarve, serve, temporary, write } from './daemon.ts'
+import { runHere, runVarve, serve, temporary, write } from './daemon.ts'
 
 interface Report {
   readonly number: number
@@ -92,7 +92,7 @@ t.test('a backup of a daemon under load holds all that was acknowledged, as of o
   const restored = join(temporary(t), 'restored')
   const done = await runVarve('restore', target, restored)
   t.match(done, { code: 0, out: new RegExp(`restored backup 2 of .*content ${second.content_sum}`) })
-  t.match(await runVarve('check', restored), { code: 0, out: /^sound: / })
+  t.match(await runHere('check', restored), { code: 0, out: /^sound: / })
   const found = await stateOf(await serve(t, restored))
   t.ok(found.rows >= before.rows && found.entries >= before.entries, 'what was acknowledged before is there')
   t.ok(found.rows <= after.rows + 1, 'and nothing of later')
@@ -102,23 +102,22 @@ t.test('a backup of a daemon under load holds all that was acknowledged, as of o
   )
 
   await t.test('what cannot be is refused by name', async t => {
-    t.match(await runVarve('restore', target, restored), { code: 2, err: /not empty/ })
-    t.match(await runVarve('restore', dir, join(dir, 'x')), { code: 2, err: /no backup/ })
-    t.match(await runVarve('backup', '--data', dir, dir), { code: 2 })
+    t.match(await runHere('restore', target, restored), { code: 2, err: /not empty/ })
+    t.match(await runHere('restore', dir, join(dir, 'x')), { code: 2, err: /no backup/ })
+    t.match(await runHere('backup', '--data', dir, dir), { code: 2 })
     for (const path of ['/v1/backup', '/v1/backup?dir=relative'])
       t.equal((await fetch(`${varve.httpUrl}${path}`, { method: 'POST' })).status, 400)
     const taken = join(temporary(t), 'taken')
-    await runVarve('backup', '--data', dir, taken)
+    await runHere('backup', '--data', dir, taken)
     const file = join(taken, 'segments', readdirSync(join(taken, 'segments'))[0]!)
     t.ok(existsSync(file))
     // On a copy: a link shares its bytes with the data directory.
-    const { cpSync } = await import('node:fs')
     const copy = join(temporary(t), 'copy')
     cpSync(taken, copy, { recursive: true })
     const hurt = join(copy, 'segments', readdirSync(join(copy, 'segments'))[0]!)
     chmodSync(hurt, 0o640)
     writeFileSync(hurt, Buffer.concat([Buffer.from('x'), Buffer.alloc(statSync(hurt).size - 1)]))
-    const refused = await runVarve('restore', copy, join(copy, 'out'))
+    const refused = await runHere('restore', copy, join(copy, 'out'))
     t.match(refused, { code: 3, err: /segments\/\d+\.seg .*damaged/ })
     t.notOk(existsSync(join(copy, 'out')))
   })

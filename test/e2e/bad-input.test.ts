@@ -129,22 +129,23 @@ t.test('more topics than series.max: the first are stored, the rest told with a 
 t.test('a full medium refuses what it cannot keep and loses nothing that it acknowledged', async t => {
   const dir = temporary(t)
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=28m', 'tmpfs', dir]).status !== 0) {
-    return t.pass('nothing can be mounted here; test/crash/series-faults.test.ts fills a simulated medium')
+    return t.pass('nothing can be mounted here; test/crash/matrix.test.ts fills a simulated medium')
   }
   t.teardown(() => void spawnSync('umount', ['--lazy', dir]))
   const flags = ['--wal.file_size', '4MiB', '--wal.size_max', '8MiB', '--data.reserve', '8MiB']
   const varve = await serve(t, dir, ...flags, '--memory.max', '32MiB')
-  const startMs = Date.now() - 600_000
+  const [startMs, rowsOfBatch] = [Date.now() - 600_000, 4000]
   let acknowledged = 0
   let refused: [number, string] | null = null
-  for (let batch = 0; batch < 400 && refused === null; batch++) {
-    // All in the bucket of now, which is never dropped for want of room; texts that nothing compresses.
-    const lines = Array.from({ length: 2000 }, (_, i) => {
-      const n = batch * 2000 + i
+  for (let batch = 0; batch < 200 && refused === null; batch++) {
+    // All in the bucket of now, which is never dropped for want of room; texts that nothing compresses; so many
+    // bytes at a time that they are synced at once.
+    const lines = Array.from({ length: rowsOfBatch }, (_, i) => {
+      const n = batch * rowsOfBatch + i
       return `fill,d=${i % 20} v=${n},s="${randomBytes(60).toString('base64')}" ${startMs + n}`
     })
     const [status, body] = await write(varve, lines.join('\n'), '?precision=ms')
-    if (status === 204) acknowledged += 2000
+    if (status === 204) acknowledged += rowsOfBatch
     else refused = [status, body]
   }
   t.match(refused, [/^50[37]$/, /bytes free|waiting for a flush/], `refused after ${acknowledged} rows`)

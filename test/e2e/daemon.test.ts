@@ -5,8 +5,9 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask, type LastAnswer } from '../../scripts/varve-process.ts'
-import { connect, firstMessage, runVarve, serve, temporary, write } from './daemon.ts'
+import { connect, firstMessage, runHere, runVarve, serve, temporary, write } from './daemon.ts'
 
+const ANY_PORTS = ['mqtt.port', 'mqtt.ws_port', 'http.port'].flatMap(key => [`--${key}`, '0'])
 const TELEMETRY = '{"temperature":21.4,"rssi":-70,"state":"on"}'
 
 t.test('what was acknowledged over MQTT and HTTP is there after SIGKILL, bit for bit', async t => {
@@ -38,17 +39,7 @@ t.test('what was acknowledged over MQTT and HTTP is there after SIGKILL, bit for
   t.same(await firstMessage(t, after, 'site1/dev7/raw'), ['site1/dev7/raw', odd])
 
   await t.test('a second daemon on the directory is refused and says who has it', async t => {
-    const second = await runVarve(
-      'serve',
-      '--data',
-      dir,
-      '--mqtt.port',
-      '0',
-      '--mqtt.ws_port',
-      '0',
-      '--http.port',
-      '0'
-    )
+    const second = await runVarve('serve', '--data', dir, ...ANY_PORTS)
     t.equal(second.code, 2)
     t.match(second.err, `process ${after.pid} has it open`)
   })
@@ -56,7 +47,7 @@ t.test('what was acknowledged over MQTT and HTTP is there after SIGKILL, bit for
   await t.test('commands read the directory beside the daemon, and check finds it sound', async t => {
     const query = await runVarve('query', '--data', dir, 'temperature', '--format', 'csv')
     t.match(query, { code: 0, out: /,temperature,site1\/dev7\/telemetry,21\.4,/ })
-    t.match(await runVarve('check', dir), { code: 0, out: /^sound: / })
+    t.match(await runHere('check', dir), { code: 0, out: /^sound: / })
   })
 
   t.equal(await after.stop('SIGTERM'), 0)
@@ -98,17 +89,7 @@ t.test('a read-only directory is refused with a clear message', async t => {
     if (mounted.status !== 0) return t.pass('root may write anywhere here, and nothing can be mounted')
     t.teardown(() => void spawnSync('umount', [dir]))
   }
-  const ran = await runVarve(
-    'serve',
-    '--data',
-    dir,
-    '--mqtt.port',
-    '0',
-    '--mqtt.ws_port',
-    '0',
-    '--http.port',
-    '0'
-  )
+  const ran = await runVarve('serve', '--data', dir, ...ANY_PORTS)
   t.equal(ran.code, 2)
   t.match(ran.err, /VARVE_READ_ONLY|read-only/)
 })
@@ -116,9 +97,9 @@ t.test('a read-only directory is refused with a clear message', async t => {
 t.test('config check says what is wrong with a file, and where', async t => {
   const file = join(temporary(t), 'varve.toml')
   writeFileSync(file, '[ack]\ndelay_max = "5s"\n')
-  t.match(await runVarve('config', 'check', file), { code: 0 })
+  t.match(await runHere('config', 'check', file), { code: 0 })
   writeFileSync(file, '[ack]\ndelay_max = "5 bananas"\n')
-  t.match(await runVarve('config', 'check', file), { code: 1, err: /ack\.delay_max/ })
+  t.match(await runHere('config', 'check', file), { code: 1, err: /ack\.delay_max/ })
 })
 
 function hasMosquitto(): boolean {

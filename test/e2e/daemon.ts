@@ -6,9 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import mqtt, { type MqttClient } from 'mqtt'
 import type { Test } from 'tap'
 import { programs, startVarve, type Varve } from '../../scripts/varve-process.ts'
+import { doors } from '../../src/cli/doors.ts'
+import { type Ran, runWith } from '../cli/kit.ts'
 
 export function temporary(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'varve-e2e-'))
@@ -18,18 +21,17 @@ export function temporary(t: Test): string {
 
 /** Starts the daemon on a directory; it is ended with the test. */
 export async function serve(t: Test, dataDir: string, ...flags: string[]): Promise<Varve> {
-  const varve = await startVarve({ dataDir, flags: ['--ack.delay_max', '100ms', ...flags] })
+  const varve = await startVarve({ dataDir, flags: ['--ack.delay_max', '20ms', ...flags] })
   t.teardown(() => varve.stop('SIGKILL'))
   return varve
 }
 
-export interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
+/** Runs a command line to its end, in this process: a process costs its start, and tells no more of what was done. */
+export function runHere(...args: string[]): Promise<Ran> {
+  return runWith(args, { doors, env: {}, pause: ms => sleep(ms) })
 }
 
-/** Runs a command line to its end. */
+/** Runs a command line to its end, as people do. */
 export async function runVarve(...args: string[]): Promise<Ran> {
   const [command, ...before] = programs.source
   const child = spawn(command, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })

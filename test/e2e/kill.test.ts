@@ -3,7 +3,7 @@ import t from 'tap'
 import { killUnderLoad, plantEarlyAcknowledgement } from '../../scripts/kill-load.ts'
 import { temporary } from './daemon.ts'
 
-const options = { connections: 5, lifeMs: [200, 1200] as const }
+const options = { connections: 5, lifeMs: [100, 600] as const }
 
 t.test('a daemon killed three times under load lost nothing that it acknowledged', async t => {
   const facts = await killUnderLoad({ ...options, kills: 3, start: { dataDir: temporary(t) } })

@@ -1,6 +1,6 @@
 // From one daemon into another through every form, and into DuckDB.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -8,7 +8,7 @@ import { programs } from '../../scripts/varve-process.ts'
 import { FORMS } from '../../src/transfer/form.ts'
 import { rowLine } from '../../src/transfer/ndjson.ts'
 import { randomRows } from '../transfer/rows.ts'
-import { connect, runVarve, serve, temporary, write } from './daemon.ts'
+import { connect, runHere, runVarve, serve, temporary, write } from './daemon.ts'
 
 const hasDuckdb = spawnSync('python3', ['-c', 'import duckdb']).status === 0
 
@@ -16,13 +16,11 @@ t.test('a daemon is exported and imported into another: every sample of every ki
   const dir = temporary(t)
   const from = await serve(t, join(dir, 'from'))
   const client = await connect(t, from)
-  for (let i = 0; i < 50; i++) {
-    await client.publishAsync(
-      `site${i % 3}/dev/telemetry`,
-      `{"t":${i / 10},"n":{"big":9007199254740992},"s":"x\\n,\\"${i}"}`,
-      { qos: 1 }
-    )
-  }
+  const published = Array.from({ length: 50 }, (_, i) => {
+    const payload = `{"t":${i / 10},"n":{"big":9007199254740992},"s":"x\\n,\\"${i}"}`
+    return client.publishAsync(`site${i % 3}/dev/telemetry`, payload, { qos: 1 })
+  })
+  await Promise.all(published)
   const lines = Array.from(
     { length: 3000 },
     (_, i) => `weather,site=my\\ roof,h=h${i % 5} t=${i / 7},up=${i % 2 > 0} ${1_700_000_000 + i}`
@@ -42,18 +40,19 @@ t.test('a daemon is exported and imported into another: every sample of every ki
   t.equal(expected.split('\n').length > 3300, true)
 
   const offline = join(dir, 'offline.ndjson')
-  t.match(await runVarve('export', '--data', join(dir, 'from'), offline), { code: 0 })
+  t.match(await runHere('export', '--data', join(dir, 'from'), offline), { code: 0 })
   t.ok(readFileSync(offline, 'utf8') === expected, 'a directory says the same')
 
   for (const form of FORMS) {
     const file = join(dir, `all.${form}`)
-    t.match(await runVarve('export', '--url', from.httpUrl, file), { code: 0 }, form)
+    t.match(await runHere('export', '--url', from.httpUrl, file), { code: 0 }, form)
     const to = await serve(t, join(dir, form))
-    t.match(await runVarve('import', '--url', to.httpUrl, file), { code: 0, err: /^Imported/ }, form)
+    const importer = form === FORMS[0] ? runVarve : runHere
+    t.match(await importer('import', '--url', to.httpUrl, file), { code: 0, err: /^Imported/ }, form)
     await to.stop('SIGKILL')
     // Acknowledged is on the medium: read without the daemon.
     const back = join(dir, `back-${form}.ndjson`)
-    t.match(await runVarve('export', '--data', join(dir, form), back), { code: 0 }, form)
+    t.match(await runHere('export', '--data', join(dir, form), back), { code: 0 }, form)
     t.same(
       readFileSync(back, 'utf8').split('\n').map(sorted).sort(),
       expected.split('\n').map(sorted).sort(),
@@ -65,7 +64,7 @@ t.test('a daemon is exported and imported into another: every sample of every ki
   await t.test('what was asked for is exported, and what is wrong in a file is told by its line', async t => {
     const some = join(dir, 'some.csv')
     const since = '2023-11-14T22:13:20Z'
-    const ran = await runVarve(
+    const ran = await runHere(
       'export',
       '--url',
       from.httpUrl,
@@ -78,11 +77,10 @@ t.test('a daemon is exported and imported into another: every sample of every ki
     )
     t.match(ran, { code: 0, err: /^Exported 12 rows, 12 samples/ })
     const bad = join(dir, 'bad.csv')
-    t.match(await runVarve('import', '--url', from.httpUrl, bad), { code: 2, err: /bad\.csv/ })
+    t.match(await runHere('import', '--url', from.httpUrl, bad), { code: 2, err: /bad\.csv/ })
     const text = readFileSync(some, 'utf8').replace('number', 'numbr')
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(bad, text)
-    t.match(await runVarve('import', '--url', from.httpUrl, bad), { code: 2, err: /line 2: .*numbr/ })
+    t.match(await runHere('import', '--url', from.httpUrl, bad), { code: 2, err: /line 2: .*numbr/ })
   })
 
   await t.test(
@@ -128,15 +126,16 @@ function sorted(line: string): string {
 t.test('an export that is killed goes on with --resume, and gives the same file', async t => {
   const dir = temporary(t)
   const varve = await serve(t, join(dir, 'data'))
-  for (let batch = 0; batch < 6; batch++) {
+  // More than the 100,000 rows of one answer: the first is noted, and the kill comes before the second is written.
+  for (let batch = 0; batch < 3; batch++) {
     const lines = Array.from(
-      { length: 50_000 },
+      { length: 40_000 },
       (_, i) => `m,h=h${batch} a=${i},b=${i / 3} ${1_700_000_000 + i}`
     )
     t.equal((await write(varve, lines.join('\n'), '?precision=s'))[0], 204)
   }
   const [whole, cut] = [join(dir, 'whole.csv'), join(dir, 'cut.csv')]
-  t.match(await runVarve('export', '--url', varve.httpUrl, whole), { code: 0 })
+  t.match(await runHere('export', '--url', varve.httpUrl, whole), { code: 0 })
   const [command, ...before] = programs.source
   const child = spawn(command, [...before, 'export', '--url', varve.httpUrl, cut], { stdio: 'ignore' })
   const ended = new Promise(resolve => child.once('close', resolve))
@@ -144,10 +143,10 @@ t.test('an export that is killed goes on with --resume, and gives the same file'
   child.kill('SIGKILL')
   await ended
   t.notOk(existsSync(cut), 'not whole yet')
-  t.match(await runVarve('export', '--url', varve.httpUrl, cut), { code: 1, err: /--resume/ })
-  t.match(await runVarve('export', '--url', varve.httpUrl, '--resume', cut), {
+  t.match(await runHere('export', '--url', varve.httpUrl, cut), { code: 1, err: /--resume/ })
+  t.match(await runHere('export', '--url', varve.httpUrl, '--resume', cut), {
     code: 0,
-    err: /Exported 300,000 rows/
+    err: /Exported 120,000 rows/
   })
   t.ok(readFileSync(cut).equals(readFileSync(whole)), 'byte for byte')
 })

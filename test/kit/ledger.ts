@@ -16,6 +16,19 @@ import type { Urgency, WalOwner } from '../../src/engine/wal.ts'
 
 /** The bytes of entry n of a kind: any length from 4 to some thousands, some like our own formats. */
 export function entryBytes(kind: number, n: number): Uint8Array {
+  const key = kind * 1_000_003 + n
+  const known = made.get(key)
+  if (known !== undefined) return known
+  const bytes = makeEntry(kind, n)
+  if (made.size < MADE_MAX) made.set(key, bytes)
+  return bytes
+}
+
+/** Entries follow from their numbers, and every life begins with the same ones. */
+const made = new Map<number, Uint8Array>()
+const MADE_MAX = 20_000
+
+function makeEntry(kind: number, n: number): Uint8Array {
   const random = new Random(kind * 1_000_003 + n)
   const length = 4 + (random.chance(0.05) ? random.below(20_000) : random.below(300))
   const bytes = new Uint8Array(length)
@@ -25,7 +38,7 @@ export function entryBytes(kind: number, n: number): Uint8Array {
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  return Buffer.compare(a, b) === 0
 }
 
 export class Ledger implements WalOwner {

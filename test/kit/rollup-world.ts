@@ -11,7 +11,6 @@ import { Maintenance, PROGRESS_NOTE } from '../../src/daemon/maintenance.ts'
 import { SegmentPins } from '../../src/daemon/segment-pins.ts'
 import { openStorage, type Storage } from '../../src/daemon/storage.ts'
 import { NodeDisk } from '../../src/disk/node-disk.ts'
-import { EVERY_GROUP } from '../../src/rollup/coverage.ts'
 import { RollupProgress } from '../../src/rollup/progress.ts'
 import { bucketsOf, type RollupSpan, runRollup } from '../../src/rollup/rollup-job.ts'
 import { type Tier, tierClass } from '../../src/rollup/tier.ts'
@@ -22,21 +21,7 @@ import { makeLabels } from '../../src/series/label.ts'
 import { mergeSegments } from '../../src/series/merge-job.ts'
 import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
-import { SKETCH_LEVELS } from '../../src/series/sketch.ts'
-
-export const MINUTE_US = 60e6
-export const HOUR_US = 60 * MINUTE_US
-export const DAY_US = 24 * HOUR_US
-export const START_US = 20_000 * DAY_US
-export const TIERS: readonly Tier[] = [
-  { name: '1m', stepUs: MINUTE_US, keepUs: 30 * DAY_US, coverage: EVERY_GROUP },
-  {
-    name: '1h',
-    stepUs: HOUR_US,
-    keepUs: Number.POSITIVE_INFINITY,
-    coverage: { ...EVERY_GROUP, sketch: SKETCH_LEVELS['1%'] }
-  }
-]
+import { HOUR_US, TIERS } from './rollup-times.ts'
 
 const CACHE = { filesMax: 4, indexBytesMax: 1e6 }
 

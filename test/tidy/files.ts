@@ -1,6 +1,6 @@
 // What a file must look like, which files may exist, and that every file of src is part of the program.
 
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { codeOf, importsOf, resolveImport, type Source } from './source.ts'
 
 const linesMax = 500
@@ -83,4 +83,16 @@ export function topLevelFaults(names: readonly string[]): string[] {
   return names
     .filter(name => !topLevel.includes(name) && !name.endsWith('.cpuprofile'))
     .map(name => `${name} does not belong at the top of the repository`)
+}
+
+/** Files that a comment names: beside it, below src, or from the top of the repository. @param paths  all there are */
+export function referenceFaults(sources: readonly Source[], paths: readonly string[]): string[] {
+  const known = new Set(paths)
+  return sources.flatMap(({ path, text }) => {
+    const comments = text.match(/^ *(?:\/\/|\/?\*).*$/gm) ?? []
+    const named = comments.flatMap(line => line.match(/(?<![\w*./-])[\w./-]+\.ts\b/g) ?? [])
+    return named
+      .filter(name => ![`${dirname(path)}/${name}`, `src/${name}`, name].some(place => known.has(place)))
+      .map(name => `${path} names ${name}, which is not there`)
+  })
 }

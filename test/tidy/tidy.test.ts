@@ -10,6 +10,7 @@ import {
   lengthFaults,
   markFaults,
   nameFaults,
+  referenceFaults,
   topLevelFaults
 } from './files.ts'
 import { layerFaults, ownerFaults } from './layers.ts'
@@ -129,6 +130,24 @@ t.test('files: no work left in comments', async t => {
   t.equal(markFaults(plant('src/a.ts', `// ${'TO'}${'DO'}: later`)).length, 1)
   t.equal(markFaults(plant('src/a.ts', `// ${'FIX'}${'ME'}`)).length, 1)
   t.strictSame(markFaults(everything), [])
+})
+
+t.test('files: what a comment names is there', async t => {
+  const paths = ['src/kv/a.ts', 'src/kv/b.ts', 'src/engine/c.ts']
+  t.strictSame(
+    referenceFaults(plant('src/kv/a.ts', '// Not here: b.ts, engine/c.ts (src/kv/b.ts).'), paths),
+    []
+  )
+  for (const text of ['// Not here: c.ts.', '/** As in gone.ts. */', '   * kv/c.ts']) {
+    t.equal(referenceFaults(plant('src/kv/a.ts', text), paths).length, 1, text)
+  }
+  t.strictSame(
+    referenceFaults(
+      program,
+      everything.map(({ path }) => path)
+    ),
+    []
+  )
 })
 
 t.test('files: each file of src is reached from an entry', async t => {

@@ -2,7 +2,7 @@
 // series holds its groups alone; only what needs all series at once (matching, ranking) holds them.
 //
 // Not here: what a function or an operator computes (the other files of this folder), the shape of the
-// answer (result.ts).
+// answer (answer.ts).
 import {
   type AggregateNode,
   type BinaryNode,
