@@ -117,9 +117,11 @@ export class HttpServer {
 /** Answers what the library refuses before a route sees it. */
 function refuseEarly(error: unknown, { raw }: FastifyRequest, reply: FastifyReply): void {
   const isType = error instanceof Error && 'statusCode' in error && error.statusCode === 415
-  const code = isType ? 'VARVE_HTTP_CONTENT_TYPE' : 'VARVE_HTTP_REQUEST'
+  const refusal = isType
+    ? new HttpError('VARVE_HTTP_CONTENT_TYPE', 'Cannot read body: its content type is none', 'content-type')
+    : new HttpError('VARVE_HTTP_REQUEST', reason(error))
   const face = faceOfPath(raw.url ?? '/')
-  const { status, headers, body } = face(problemOf(new HttpError(code, reason(error)), 'unread'))
+  const { status, headers, body } = face(problemOf(refusal, 'unread'))
   reply.hijack()
   reply.raw.writeHead(status, headers).end(body)
 }

@@ -9,7 +9,8 @@
 // Not here: which segments are live (engine/manifest), evaluation (query).
 import { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from './boots.ts'
-import { type Catalog, type Group, seriesName } from './catalog.ts'
+import type { Catalog, Group } from './catalog.ts'
+import { seriesName } from './catalog-names.ts'
 import type { ChunkView } from './chunk-view.ts'
 import type { HeadReader } from './head-read.ts'
 import type { Matcher } from './matcher.ts'
@@ -22,7 +23,16 @@ import type { SegmentCache } from './segment-cache.ts'
 import type { ChunkPlace, SegmentIndex } from './segment-index.ts'
 import type { SeriesSegment } from './segment-open.ts'
 import { selectSeries } from './select.ts'
-import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
+import type {
+  Last,
+  Order,
+  ReadCost,
+  SeriesNames,
+  SeriesSource,
+  Summary,
+  SummaryColumn,
+  TierSource
+} from './source.ts'
 
 /** What a reader reads from. */
 export interface Snapshot {
@@ -67,6 +77,10 @@ export class SeriesReader implements SeriesSource {
     return this.snapshot.tiers ?? []
   }
 
+  get names(): SeriesNames {
+    return this.snapshot.catalog.names
+  }
+
   get damage(): readonly CorruptionError[] {
     return [...this.found, ...this.tiers.flatMap(tier => tier.damage ?? [])]
   }
@@ -90,8 +104,13 @@ export class SeriesReader implements SeriesSource {
     )
   }
 
-  select(matchers: readonly Matcher[], topicFilter: string | null, limit: number): Uint32Array {
-    return selectSeries(this.snapshot.catalog, matchers, topicFilter, limit)
+  select(
+    matchers: readonly Matcher[],
+    topicFilter: string | null,
+    limit: number,
+    among?: Uint32Array
+  ): Uint32Array {
+    return selectSeries(this.snapshot.catalog, matchers, topicFilter, limit, among)
   }
 
   series(id: number) {

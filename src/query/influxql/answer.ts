@@ -6,6 +6,7 @@ import type { SeriesSource } from '../../series/source.ts'
 import type { Budget } from '../limits.ts'
 import type { InfluxqlRequest } from '../request.ts'
 import { encodeAnswers, type StatementAnswer } from './encode.ts'
+import { RegexTests } from './regex-tests.ts'
 import { type Context, type OutputSeries, selectSeries } from './select.ts'
 import { listSeries, showSeries } from './show.ts'
 import { statementError } from './statement-error.ts'
@@ -16,7 +17,7 @@ export function answerInfluxql(
   request: InfluxqlRequest,
   budget: Budget
 ): Iterable<Uint8Array> {
-  const context: Context = { source, budget, nowUs: request.nowUs }
+  const context: Context = { source, budget, nowUs: request.nowUs, regexes: new RegexTests() }
   const answers = function* (): Generator<StatementAnswer> {
     for (const [id, statement] of request.statements.entries()) {
       const zone = statement.is === 'select' ? statement.zone : ''
