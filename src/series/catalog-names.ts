@@ -106,10 +106,15 @@ class NameColumn implements Held {
     const from = this.of.length
     if (from === table.series) return
     this.of = lengthened(this.of, table.series)
+    let group = -1
+    let number = 0
     for (let id = from; id < table.series; id++) {
-      const at = table.groupNameAt(table.groupOfSeries(id))
-      const number = groupNames.number(table.texts, at)
-      if (number > this.places.length) this.places.push(at)
+      if (table.groupOfSeries(id) !== group) {
+        group = table.groupOfSeries(id)
+        const at = table.groupNameAt(group)
+        number = groupNames.number(table.texts, at)
+        if (number > this.places.length) this.places.push(at)
+      }
       this.of[id] = pairs.number(number, table.fieldNameAt(id))
     }
   }
