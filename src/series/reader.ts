@@ -86,7 +86,11 @@ export class SeriesReader implements SeriesSource {
   }
 
   get sampleDamage(): readonly CorruptionError[] {
-    return (this.snapshot.goneUs?.size ?? 0) > 0 ? this.damage : this.found
+    return this.found
+  }
+
+  get goneUs(): number {
+    return Math.max(0, ...(this.snapshot.goneUs?.values() ?? []))
   }
 
   /** A group's class is that of the segments it is in; in none, it may be any. */

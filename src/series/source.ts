@@ -141,7 +141,9 @@ export interface SeriesSource extends BlockCount {
   /** The coarsest first. */
   readonly tiers: readonly TierSource[]
   readonly names: SeriesNames
-  /** Samples of a group before this time may be gone by retention; 0 when none are. */
+  /** Samples before this time may be gone by retention, of some groups; 0 when none are. */
+  readonly goneUs: number
+  /** The same of one group. */
   rawFromUs(group: number): number
   /**
    * Ids, ascending, of the series that match all matchers and, when given, whose label `topic` matches the
@@ -200,7 +202,7 @@ export interface SeriesSource extends BlockCount {
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** What could not be read so far; a source that cannot be damaged leaves it out. */
   readonly damage?: readonly CorruptionError[]
-  /** The same for a reader that turns from a damaged tier to samples: tiers count where samples are gone. */
+  /** The same without what tiers could not tell, which samples may. */
   readonly sampleDamage?: readonly CorruptionError[]
   /** Releases what the snapshot pins. */
   close(): void

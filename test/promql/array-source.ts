@@ -36,6 +36,7 @@ export class ArraySource implements SeriesSource {
   readonly tiers = []
   readonly names: SeriesNames
   readonly blocksRead = 0
+  readonly goneUs = 0
   private readonly random: Random
 
   constructor(all: readonly ArraySeries[], seed = 1) {

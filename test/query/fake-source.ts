@@ -45,6 +45,7 @@ export class FakeSource implements SeriesSource {
   readonly tiers = []
   readonly names: SeriesNames
   readonly blocksRead = 0
+  readonly goneUs = 0
   readonly groups: readonly FakeGroup[]
   readonly all: { id: number; name: string; labels: Labels; group: number; field: number }[] = []
   isClosed = false
