@@ -117,9 +117,6 @@ for (const form of FORMS) {
       if (seconds > SECONDS_MAX) return t.fail(`VARVE_SEED=${seed} took ${seconds} s`)
     }
     const isOne = process.env.VARVE_SEED !== undefined
-    t.ok(
-      isOne || (rows > 30 && refused + errors > 100),
-      `${rows} rows, ${refused} refused, ${errors} errors`
-    )
+    t.ok(isOne || (rows > 30 && refused + errors > 100), `${rows} rows, ${refused} refused, ${errors} errors`)
   })
 }
