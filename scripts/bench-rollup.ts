@@ -4,8 +4,8 @@
 //   node scripts/bench-rollup.ts [--data DIR] [--dir DIR]
 //   --data DIR  sets of real samples; the form of the files is in data-sets.ts (default: the generated sets)
 //
-// Columns: `raw` bytes a sample; `window` bytes a window of a series; `share` the tier over the samples; `count`
-// samples a window; `1 %`, `4 %` what sketches add, bytes a window; `off` the greatest error of p50, p90 and p99 by
+// Columns: `raw` bytes a sample; `window` bytes a window of a series; `share` the tier over the samples, `a sample` its
+// bytes by the samples that it sums up; `count` samples a window; `1 %`, `4 %` what sketches add, bytes a window; `off` the greatest error of p50, p90 and p99 by
 // sketches of 1 %, over the value.
 import { NodeDisk } from '../src/disk/node-disk.ts'
 import { SegmentWriter } from '../src/engine/segment-writer.ts'
@@ -21,7 +21,7 @@ import { KIND } from '../src/series/sample.ts'
 import { SeriesSegmentWriter } from '../src/series/segment-build.ts'
 import { benchArguments } from './bench-arguments.ts'
 import { judge, printHead, printTable, round } from './bench-report.ts'
-import { type DataSet, generatedSets, readSets } from './data-sets.ts'
+import { type DataSet, generatedSets, readSets, standardGroup } from './data-sets.ts'
 
 const steps = { '1m': 60e6, '1h': 3600e6, '1d': 86_400e6 } as const
 const shareOfRawMax = 1 / 3
@@ -91,6 +91,14 @@ function judged(set: DataSet, stepUs: number): { off: number; windows: number; s
   return all
 }
 
+/** Devices of the standard workload that report every ten seconds, for three days, and every second, for one. */
+function* everyFew(): Generator<DataSet> {
+  const devices = (count: number, rows: number, everyUs: number) =>
+    Array.from({ length: count }, (_, seed) => standardGroup(seed, rows, everyUs))
+  yield { name: 'every 10 s', groups: devices(8, 3 * 8640, 10e6) }
+  yield { name: 'every 1 s', groups: devices(3, 86_400, 1e6) }
+}
+
 const { dir, text } = benchArguments([], [], ['data'])
 const data = text('data')
 printHead('bench-rollup: bytes on the medium of tiers', {
@@ -102,7 +110,7 @@ printHead('bench-rollup: bytes on the medium of tiers', {
 })
 const table = []
 const verdicts: (() => void)[] = []
-for (const set of data === undefined ? generatedSets() : readSets(data)) {
+for (const set of data === undefined ? [...everyFew(), ...generatedSets()] : readSets(data)) {
   const raw = await segmentBytes(
     set,
     set.groups.map(group => group.run),
@@ -126,6 +134,7 @@ for (const set of data === undefined ? generatedSets() : readSets(data)) {
       count: round(samples / windows),
       window: round(plain / windows),
       share: round(plain / raw),
+      'a sample': round(plain / samplesAll),
       '1 %': round((fine - plain) / windows),
       '4 %': round((coarse - plain) / windows),
       off: off.toFixed(5)

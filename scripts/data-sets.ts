@@ -119,7 +119,7 @@ const START_US = 1_760_000_000_000_000
 const FIELDS = ['temperature', 'humidity', 'battery', 'power', 'total']
 
 /** The standard workload: five fields every 10 s, 0-200 ms jitter; `rows` messages of one device. */
-export function standardGroup(seed: number, rows: number): GroupOfSet {
+export function standardGroup(seed: number, rows: number, everyUs = 10_000_000): GroupOfSet {
   const random = new Random(seed)
   const start = START_US + random.below(10_000) * 1000
   let temperature = 150 + random.below(150)
@@ -128,7 +128,7 @@ export function standardGroup(seed: number, rows: number): GroupOfSet {
   let counter = random.below(1_000_000)
   let burst = 0
   return generated(`device${seed}`, FIELDS, rows, (row, values) => {
-    const time = start + row * 10_000_000 + random.below(201) * 1000
+    const time = start + row * everyUs + random.below(201) * 1000
     temperature += random.below(5) - 2
     humidity = Math.min(1000, Math.max(0, humidity + random.below(7) - 3))
     if (random.chance(0.02)) battery--

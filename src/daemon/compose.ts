@@ -189,7 +189,8 @@ class Daemon implements StoreGround {
     const guard = openGuard(this, storage, () => this.maintenance!)
     this.guard = guard
     this.maintenance = openMaintenance(this, storage, workers, steer)
-    const services = topicServices(this, storage, workers)
+    const questions = { queries: 0, replays: 0, refused: 0 }
+    const services = topicServices(this, storage, workers, questions)
     const tap = new MessageTap(ingest.messages)
     const broker = await openBroker(this, storage, gate, tap, services)
     this.broker = broker
@@ -212,6 +213,7 @@ class Daemon implements StoreGround {
       broker,
       ...ingest,
       tail: this.openTail(storage),
+      questions,
       jobs,
       guard,
       http,

@@ -72,6 +72,7 @@ function counters(parts: Parts): MetricFacts[] {
       read: () => http.failures
     },
     { name: 'queries', help: 'Queries started.', read: () => workers.queries },
+    ...transferCounters(parts),
     { name: 'wal_groups', help: 'Groups synced to the WAL.', read: () => engine.stats.groups },
     ...entryCounters(parts),
     {
@@ -93,6 +94,34 @@ function counters(parts: Parts): MetricFacts[] {
       read: () => causes('syncs')
     },
     { name: 'damaged_places', help: 'Damaged places found since the start.', read: () => parts.damage.length }
+  ]
+}
+
+/** What imports brought, followers were told, and was asked over MQTT. */
+function transferCounters({ imports, tail, questions }: Parts): MetricFacts[] {
+  return [
+    { name: 'import_rows', help: 'Rows of imports stored.', read: () => imports.rows },
+    { name: 'import_rows_refused', help: 'Rows of imports refused.', read: () => imports.refused },
+    { name: 'tail_rows', help: 'Rows told to followers of /v1/tail.', read: () => tail.counts.rows },
+    {
+      name: 'tail_rows_dropped',
+      help: 'Rows that were too many for a follower, which was told how many.',
+      read: () => tail.counts.dropped
+    },
+    {
+      name: 'mqtt_requests',
+      help: 'Requests by $varve topics, by kind.',
+      labels: ['kind'],
+      read: () => [
+        [{ kind: 'query' }, questions.queries],
+        [{ kind: 'replay' }, questions.replays]
+      ]
+    },
+    {
+      name: 'mqtt_requests_refused',
+      help: 'Requests by $varve topics that were answered with an error.',
+      read: () => questions.refused
+    }
   ]
 }
 
@@ -188,6 +217,7 @@ function storeGauges(parts: Parts): MetricFacts[] {
       help: '1 when the reserve is touched and the oldest buckets are dropped.',
       read: () => (guard.isLow ? 1 : 0)
     },
+    { name: 'tail_clients', help: 'Clients that follow /v1/tail.', read: () => parts.tail.clients },
     { name: 'medium_free_bytes', help: 'Free bytes of the medium.', read: () => disk.freeBytes() }
   ]
 }

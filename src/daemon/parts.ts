@@ -11,6 +11,7 @@ import type { DiskGuard } from './disk-guard.ts'
 import type { LineProtocolSink, PrometheusSink } from './http-sinks.ts'
 import type { RowImportSink } from './import-sink.ts'
 import type { MessageSink } from './ingest-sink.ts'
+import type { QuestionCounts } from './query-topics.ts'
 import type { Storage } from './storage.ts'
 import type { Tail } from './tail.ts'
 import type { WearLedger } from './wear-ledger.ts'
@@ -49,6 +50,7 @@ export interface Parts {
   readonly remote: PrometheusSink
   readonly imports: RowImportSink
   readonly tail: Tail
+  readonly questions: QuestionCounts
   readonly deadLetters: DeadLetters
   readonly jobs: Jobs
   readonly guard: DiskGuard

@@ -43,6 +43,14 @@ export interface QueryTopicsParts {
   relay(topic: string, payload: Uint8Array | string, qos: 0 | 1 | 2, properties: Uint8Array | null): void
   /** Told of what is our fault. */
   onError(error: unknown): void
+  readonly counts: QuestionCounts
+}
+
+/** Since the start, of requests over MQTT: questions, replays, and those of either that were refused or failed. */
+export interface QuestionCounts {
+  queries: number
+  replays: number
+  refused: number
 }
 
 type Question = Readonly<Record<string, unknown>>
@@ -72,6 +80,8 @@ export class QueryTopics implements TopicService {
     if (reply === null) {
       throw new VarveError('VARVE_MQTT_RIGHTS', `Cannot answer ${topic}: its client may not publish where to`)
     }
+    if (topic === `${ROOT}/query`) this.parts.counts.queries++
+    else this.parts.counts.replays++
     if (wrong !== null) this.refuse(reply, wrong)
     else if (question.cancel === true) this.cancel(request.client.id)
     else {
@@ -105,6 +115,7 @@ export class QueryTopics implements TopicService {
   }
 
   private refuse(reply: Reply, error: unknown): void {
+    this.parts.counts.refused++
     const isKnown = error instanceof VarveError
     if (!isKnown) this.parts.onError(error)
     const code = isKnown ? error.code : 'VARVE_INTERNAL'

@@ -12,7 +12,7 @@ import { reason, VarveError } from '../base/errors.ts'
 import type { Wal } from '../engine/wal.ts'
 import type { TailSource } from '../http/routes-tail.ts'
 import type { Selection } from '../query/request.ts'
-import { seriesName } from '../series/catalog.ts'
+import { seriesName } from '../series/catalog-names.ts'
 import type { ArrivedRow } from '../series/head-walk.ts'
 import { labelValue } from '../series/label.ts'
 import { compileMatcher, NAME_LABEL } from '../series/matcher.ts'
@@ -34,9 +34,16 @@ export interface TailParts {
   clientsMax(): number
 }
 
+export interface TailCounts {
+  rows: number
+  dropped: number
+}
+
 export class Tail implements TailSource {
   private readonly parts: TailParts
   private readonly followers = new Set<Follower>()
+  /** Since the start: rows told to followers, and rows that were too many for one. */
+  readonly counts: TailCounts = { rows: 0, dropped: 0 }
 
   constructor(parts: TailParts) {
     this.parts = parts
@@ -59,7 +66,7 @@ export class Tail implements TailSource {
         `Cannot follow: ${followers.size} clients do, the limit is ${max}`
       )
     }
-    const follower = new Follower(parts, select)
+    const follower = new Follower(parts, select, this.counts)
     const leave = () => this.leave(follower)
     signal.addEventListener('abort', leave)
     followers.add(follower)
@@ -107,6 +114,7 @@ interface Wanted {
 class Follower {
   isClosed = false
   private readonly parts: TailParts
+  private readonly counts: TailCounts
   private readonly wants: (
     name: string,
     labels: ReturnType<SeriesStore['catalog']['at']>['labels']
@@ -122,8 +130,9 @@ class Follower {
   private rows = 0
   private wake: (() => void) | null = null
 
-  constructor(parts: TailParts, select: Selection) {
+  constructor(parts: TailParts, select: Selection, counts: TailCounts) {
     this.parts = parts
+    this.counts = counts
     this.wants = testOf(select)
   }
 
@@ -140,6 +149,7 @@ class Follower {
     if (wanted === null) return
     if (this.bytes >= HELD_BYTES_MAX || !this.mayMake()) {
       this.dropped++
+      this.counts.dropped++
       return
     }
     let text = `id: ${++this.sequence}\ndata: {"time_us":${timeUs}${wanted.before}`
@@ -153,6 +163,7 @@ class Follower {
       this.dropped = 0
     }
     this.held.push({ group, text })
+    this.counts.rows++
     this.bytes += text.length
   }
 

@@ -5,7 +5,7 @@ import type { Broker } from '../broker/server.ts'
 import type { TopicService } from '../broker/service.ts'
 import { KvTopics } from './kv-topics.ts'
 import * as policy from './policy.ts'
-import { QueryTopics } from './query-topics.ts'
+import { QueryTopics, type QuestionCounts } from './query-topics.ts'
 import type { Storage } from './storage.ts'
 import type { Ground } from './upkeep.ts'
 import type { Workers } from './workers.ts'
@@ -16,7 +16,8 @@ const HEAD_BYTES = 2048
 export function topicServices(
   ground: Ground,
   { kv, engine }: Storage,
-  workers: Workers
+  workers: Workers,
+  counts: QuestionCounts
 ): (broker: Broker) => readonly TopicService[] {
   const { config, clock } = ground
   return broker => {
@@ -28,7 +29,8 @@ export function topicServices(
       promql: policy.promqlOptions(config),
       answerBytesMax: config.mqtt.packetMax - HEAD_BYTES,
       relay: (topic, payload, qos, properties) => broker.relay(topic, payload, qos, properties),
-      onError: error => ground.background('question over MQTT', error)
+      onError: error => ground.background('question over MQTT', error),
+      counts
     })
     return [entries, questions]
   }

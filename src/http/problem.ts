@@ -139,6 +139,28 @@ export function textFace({ status, message }: Problem): Reply {
   return { status, headers, body: `${message}\n` }
 }
 
+const PROMETHEUS_TYPES: Readonly<Record<number, string>> = {
+  400: 'bad_data',
+  401: 'unauthorized',
+  403: 'unauthorized',
+  404: 'not_found',
+  405: 'bad_data',
+  413: 'bad_data',
+  415: 'bad_data',
+  422: 'execution',
+  503: 'timeout'
+}
+
+/** {"status":"error","errorType","error"}, with the statuses that Prometheus gives. */
+export function prometheusFace({ status, code, message }: Problem): Reply {
+  const errorType = code === 'VARVE_QUERY_CANCELLED' ? 'canceled' : (PROMETHEUS_TYPES[status] ?? 'internal')
+  return jsonReply(
+    status,
+    { status: 'error', errorType, error: message },
+    status === 503 ? { 'retry-after': '1' } : {}
+  )
+}
+
 const INFLUX2_CODES: Readonly<Record<number, string>> = {
   400: 'invalid',
   401: 'unauthorized',
@@ -172,4 +194,18 @@ function moreHeaders(status: number): Record<string, string> {
 /** A message as a header may hold it. */
 function headerText(message: string): string {
   return message.replace(/[^\x20-\x7e]/g, '?').slice(0, 500)
+}
+
+/** Faces of what no route serves, by the beginning of its path; the native one elsewhere. */
+const FACES: readonly (readonly [string, Face])[] = [
+  ['/api/v1/', prometheusFace],
+  ['/api/v2/', influx2Face],
+  ['/query', influx1Face],
+  ['/write', influx1Face],
+  ['/ping', influx1Face]
+]
+
+/** The face of a path, so that a client is refused in the shape that it reads. */
+export function faceOfPath(path: string): Face {
+  return FACES.find(([beginning]) => path.startsWith(beginning))?.[1] ?? varveFace
 }

@@ -17,36 +17,14 @@ import {
 } from '../query/promql/parameters.ts'
 import type { PromqlRequest } from '../query/request.ts'
 import { bodyOf, type QueryRunner } from '../query/runner.ts'
-import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
-import { HttpError, type Problem } from './problem.ts'
+import { type Exchange, jsonReply, type Route } from './exchange.ts'
+import { HttpError, prometheusFace } from './problem.ts'
 import { readParameters } from './routes-query.ts'
 
 /** The Prometheus whose rules are followed; Grafana asks the newer paths of 2.24 and later. */
 const PROMETHEUS_VERSION = '3.0.0'
 
-const ERROR_TYPES: Readonly<Record<number, string>> = {
-  400: 'bad_data',
-  401: 'unauthorized',
-  403: 'unauthorized',
-  404: 'not_found',
-  405: 'bad_data',
-  413: 'bad_data',
-  415: 'bad_data',
-  422: 'execution',
-  503: 'timeout'
-}
-
-/** {"status":"error","errorType","error"}, with the statuses that Prometheus gives. */
-export function prometheusFace({ status, code, message }: Problem): Reply {
-  const errorType = code === 'VARVE_QUERY_CANCELLED' ? 'canceled' : (ERROR_TYPES[status] ?? 'internal')
-  return jsonReply(
-    status,
-    { status: 'error', errorType, error: message },
-    status === 503 ? { 'retry-after': '1' } : {}
-  )
-}
-
-/** The same, for paths where a text that cannot be read came in a parameter. */
+/** prometheusFace, for paths where a text that cannot be read came in a parameter. */
 function faceOf(parameter: string): Route['face'] {
   return problem =>
     prometheusFace(

@@ -14,7 +14,7 @@ import { reason } from '../base/errors.ts'
 import type { Auth } from './auth.ts'
 import { RequestBody } from './body.ts'
 import type { Exchange, Reply, Route } from './exchange.ts'
-import { HttpError, problemOf, varveFace } from './problem.ts'
+import { type Face, faceOfPath, HttpError, problemOf, varveFace } from './problem.ts'
 import { sendReply, takesGzip } from './send.ts'
 
 export interface HttpServerOptions {
@@ -89,7 +89,7 @@ export class HttpServer {
       keepAliveTimeout: limits.keepAliveMs,
       forceCloseConnections: 'idle',
       clientErrorHandler: refuseConnection,
-      frameworkErrors: (error, _request, reply) => refuseEarly(error, reply),
+      frameworkErrors: (error, request, reply) => refuseEarly(error, request, reply),
       http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.headersMs }
     })
     app.server.maxConnections = limits.connectionsMax
@@ -100,7 +100,7 @@ export class HttpServer {
       if (raw.headers['content-type'] === '') delete raw.headers['content-type']
       done()
     })
-    app.setErrorHandler((error, _request, reply) => refuseEarly(error, reply))
+    app.setErrorHandler((error, request, reply) => refuseEarly(error, request, reply))
     addRoutes(app, options)
     await app.listen({ host: options.host, port: options.port })
     return new HttpServer(app, options, limits)
@@ -115,46 +115,57 @@ export class HttpServer {
 }
 
 /** Answers what the library refuses before a route sees it. */
-function refuseEarly(error: unknown, reply: FastifyReply): void {
+function refuseEarly(error: unknown, { raw }: FastifyRequest, reply: FastifyReply): void {
   const isType = error instanceof Error && 'statusCode' in error && error.statusCode === 415
-  const code = isType ? 'VARVE_HTTP_CONTENT_TYPE' : 'VARVE_HTTP_REQUEST'
-  const { status, headers, body } = varveFace(problemOf(new HttpError(code, reason(error)), 'unread'))
+  const refusal = isType
+    ? new HttpError('VARVE_HTTP_CONTENT_TYPE', 'Cannot read body: its content type is none', 'content-type')
+    : new HttpError('VARVE_HTTP_REQUEST', reason(error))
+  const face = faceOfPath(raw.url ?? '/')
+  const { status, headers, body } = face(problemOf(refusal, 'unread'))
   reply.hijack()
   reply.raw.writeHead(status, headers).end(body)
 }
 
 function addRoutes(app: FastifyInstance, options: HttpServerOptions): void {
-  const methodsOf = new Map<string, string[]>()
+  const served = new Map<string, { methods: string[]; face: Face }>()
   const serve = requestServer(options)
   for (const route of options.routes) {
-    methodsOf.set(route.path, [...(methodsOf.get(route.path) ?? []), ...route.methods])
+    const methods = [...(served.get(route.path)?.methods ?? []), ...route.methods]
+    served.set(route.path, { methods, face: route.face })
     for (const method of route.methods) {
       app.route({ method, url: route.path, handler: (request, reply) => serve(route, request, reply) })
     }
   }
-  const refusal = (error: HttpError, headers: Record<string, string> = {}): Route => ({
+  const refusal = (
+    error: HttpError,
+    path: string,
+    of: Face,
+    headers: Record<string, string> = {}
+  ): Route => ({
     methods: [],
-    path: '*',
+    path,
     roles: null,
     face: problem => {
-      const reply = varveFace(problem)
+      const reply = of(problem)
       return { ...reply, headers: { ...reply.headers, ...headers } }
     },
     handle() {
       throw error
     }
   })
-  for (const [path, methods] of methodsOf) {
+  for (const [path, { methods, face }] of served) {
     const others = METHODS.filter(method => !methods.includes(method))
     const allowed = methods.join(', ')
     const error = new HttpError('VARVE_HTTP_METHOD', `Cannot use ${path} so: it takes ${allowed}`)
-    const route = refusal(error, { allow: allowed })
+    const route = refusal(error, path, face, { allow: allowed })
     if (others.length > 0) {
       app.route({ method: [...others], url: path, handler: (request, reply) => serve(route, request, reply) })
     }
   }
-  const unknown = refusal(new HttpError('VARVE_HTTP_PATH', 'Cannot find this path: nothing is served here'))
-  app.setNotFoundHandler((request, reply) => serve(unknown, request, reply))
+  const unknown = new HttpError('VARVE_HTTP_PATH', 'Cannot find this path: nothing is served here')
+  app.setNotFoundHandler((request, reply) =>
+    serve(refusal(unknown, '*', faceOfPath(request.raw.url ?? '/')), request, reply)
+  )
 }
 
 type ServeRequest = (route: Route, request: FastifyRequest, reply: FastifyReply) => Promise<void>

@@ -58,7 +58,11 @@ export function* answer(
   const pieces =
     member === null
       ? own
-      : withDamage(own, member, () => (member === 'infos' ? source.sampleDamage : source.damage) ?? [])
+      : withDamage(own, member, () => ({
+          damage: source.damage ?? [],
+          missing: budget.notes.missing(source),
+          notes: budget.notes.texts
+        }))
   for (const piece of pieces) {
     if (piece.length === 0) continue
     budget.sent(piece.length)

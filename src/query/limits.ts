@@ -4,6 +4,7 @@
 // Not here: how many queries run at once (the pool of workers).
 import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
+import { Notes } from './notes.ts'
 
 export interface QueryLimits {
   /** Series that the matchers may select. */
@@ -32,6 +33,8 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
 /** The account of one running query. Every method throws VarveError when its bound is crossed. */
 export class Budget {
   readonly limits: QueryLimits
+  /** What its answer will say of itself. */
+  readonly notes = new Notes()
   private readonly clock: Clock
   private readonly isCancelled: () => boolean
   private samples = 0

@@ -1,7 +1,7 @@
 // Which series a request is about, and the answer that lists them.
 import { VarveError } from '../base/errors.ts'
 import type { SeriesSource } from '../series/source.ts'
-import { type Answer, labelNamesOf, type Part } from './answer.ts'
+import type { Answer, Part } from './answer.ts'
 import type { Budget } from './limits.ts'
 import type { Selection, SeriesRequest } from './request.ts'
 
@@ -42,15 +42,7 @@ export function listSeries(source: SeriesSource, request: SeriesRequest, budget:
   return { is: 'series', labelNames: () => labelNames(source, ids), parts: parts() }
 }
 
-/** Names of all labels that some series have. */
-export function labelNames(source: SeriesSource, ids: Iterable<number>): string[] {
-  function* sets() {
-    let group = -1
-    for (const id of ids) {
-      const place = source.place(id)
-      if (place.group !== group) yield source.group(place.group).labels
-      group = place.group
-    }
-  }
-  return labelNamesOf(sets())
+/** Names of all labels that some series have, sorted. */
+export function labelNames(source: SeriesSource, ids: Uint32Array): string[] {
+  return source.names.labelNames(ids).sort()
 }

@@ -10,7 +10,7 @@ import type { Budget } from './limits.ts'
 import { selectSeries } from './list.ts'
 import { isRawCheap, ROWS_PER_FIGURE, ROWS_PER_WINDOW } from './raw-cost.ts'
 import type { RangeRequest, WindowRequest } from './request.ts'
-import { checkTier, needsOf, planReads, type Stretch } from './tiers.ts'
+import { checkTier, Distrust, needsOf, noteGone, planReads, type Stretch } from './tiers.ts'
 import { hasSketch } from './window-quantiles.ts'
 import { Windows } from './windows.ts'
 
@@ -116,6 +116,7 @@ class ClusterReading {
   private readonly needs: readonly TierNeed[]
   private readonly ends: boolean
   private readonly hasQuantiles: boolean
+  private readonly distrust = new Distrust()
 
   constructor(source: SeriesSource, request: RangeRequest, windows: WindowRequest, budget: Budget) {
     this.source = source
@@ -129,8 +130,15 @@ class ClusterReading {
 
   /** The windows of each series name of a cluster. */
   read(cluster: Cluster): Map<string, Windows> {
-    const { windows } = this
-    const byName = new Map<string, Windows>()
+    for (;;) {
+      const byName = new Map<string, Windows>()
+      if (this.readInto(cluster, byName)) return byName
+    }
+  }
+
+  /** False when a tier was found damaged that is to be read last: what was read is not used. */
+  private readInto(cluster: Cluster, byName: Map<string, Windows>): boolean {
+    const { windows, distrust } = this
     for (const [group, names] of cluster.groups) {
       const into = (field: number): Windows => {
         const name = names.get(field)!
@@ -144,12 +152,21 @@ class ClusterReading {
         this.budget.held(bytes)
       }
       const fields = [...names.keys()].sort((a, b) => a - b)
-      for (const { tier, fromUs, toUs } of this.plan(group)) {
-        if (tier === null) this.readRaw(group, fields, fromUs, toUs, into, held)
-        else this.readTier(tier, group, fields, fromUs, toUs, into, held)
+      for (const { tier, fromUs, toUs, isInexact } of this.plan(group)) {
+        if (tier === null) {
+          noteGone(this.source, group, fromUs, toUs, this.budget.notes)
+          this.readRaw(group, fields, fromUs, toUs, into, held)
+          continue
+        }
+        const { damagesMet } = tier
+        this.readTier(tier, group, fields, fromUs, toUs, into, held)
+        if (isInexact) this.budget.notes.inexact(tier, fromUs, toUs)
+        if (tier.damagesMet === damagesMet) continue
+        if (windows.tier === 'auto' && distrust.add(group, tier)) return false
+        this.budget.notes.readDamaged(tier)
       }
     }
-    return byName
+    return true
   }
 
   /** Samples where those are read as fast, else what the tiers tell. */
@@ -172,7 +189,8 @@ class ClusterReading {
         tier.stepUs,
         this.ends ? ROWS_PER_WINDOW : ROWS_PER_FIGURE
       )
-    return isRaw ? [{ tier: null, fromUs, toUs }] : planReads(source, group, fromUs, toUs, windows)
+    if (isRaw) return [{ tier: null, fromUs, toUs }]
+    return planReads(source, group, fromUs, toUs, windows, this.distrust.of(group))
   }
 
   private readRaw(
@@ -233,7 +251,9 @@ class ClusterReading {
         continue
       }
       const { field, startUs } = window
-      if (startUs >= rawFromUs && !this.isTelling(window)) {
+      const isTelling = !mayRedo || this.isTelling(window)
+      if (!isTelling && startUs < rawFromUs) this.budget.notes.inexact(tier, startUs, startUs + tier.stepUs)
+      if (!isTelling && startUs >= rawFromUs) {
         const before = redo.find(one => one.field === field && one.toUs === startUs)
         if (before === undefined) redo.push({ field, fromUs: startUs, toUs: startUs + tier.stepUs })
         else before.toUs += tier.stepUs

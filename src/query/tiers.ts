@@ -6,14 +6,19 @@
 // edges of PromQL's ranges that fall on its edges. On which side of an edge the sample at that very instant
 // belongs does not matter: tiers keep it apart (rollup/tier.ts).
 //
-// Only windows of /v1 are answered inexactly, and only where raw samples are gone and no tier is exact: by
-// whatever tier still has them, its window counting to the asked window in which it begins.
+// Where raw samples are gone and no tier is exact, the answer is without what windows of tiers lie across its edges,
+// and says so (notes.ts). Only windows of /v1 that are no multiples of a tier's, and times whose late samples no tier
+// has yet, are answered inexactly there: each window of a tier counts where it begins, which is said too.
+//
+// A tier in which a damaged place was met is distrusted: the others and samples come first, and where those are gone
+// it tells what can be read of it.
 //
 // Invariants: stretches do not overlap and cover the span. Not here: reading them (range-windows.ts,
 // promql/tier-ranges.ts, influxql/tier-windows.ts).
 import { VarveError } from '../base/errors.ts'
 import { SKETCH_LEVEL_MAX } from '../series/sketch.ts'
 import type { SeriesSource, TierNeed, TierSource, TierSpan } from '../series/source.ts'
+import type { Notes } from './notes.ts'
 import type { WindowRequest } from './request.ts'
 
 /** A part of the span, [fromUs, toUs), and where it is read; null: the samples themselves. */
@@ -21,6 +26,8 @@ export interface Stretch {
   readonly tier: TierSource | null
   readonly fromUs: number
   readonly toUs: number
+  /** The tier's windows count where they begin, for want of better. */
+  readonly isInexact?: boolean
 }
 
 /** A tier, and the starts of those of its windows that an edge of what is asked cuts; ascending. */
@@ -39,10 +46,10 @@ class Plan {
   }
 
   /** @param spans  those of a gap that the tier takes, ascending; the last may end behind the gap */
-  take(tier: TierSource, spans: (gap: TierSpan) => readonly TierSpan[]): void {
+  take(tier: TierSource, spans: (gap: TierSpan) => readonly TierSpan[], isInexact = false): void {
     this.gaps = this.gaps.flatMap(gap => {
       const taken = spans(gap)
-      for (const span of taken) this.stretches.push({ tier, ...span })
+      for (const span of taken) this.stretches.push({ tier, ...span, isInexact })
       return without(gap, taken)
     })
   }
@@ -65,13 +72,48 @@ export function checkTier({ tiers }: SeriesSource, { tier }: WindowRequest): voi
   throw new VarveError('VARVE_QUERY_TIER', `Cannot read tier ${tier.slice(0, 40)}: there are ${known}`)
 }
 
-/** Where to read a group's samples in [fromUs, toUs) for windows of /v1. */
+/** Tiers of which something could not be read, by group. */
+export class Distrust {
+  private readonly byGroup = new Map<number, Set<TierSource>>()
+
+  of(group: number): ReadonlySet<TierSource> {
+    return this.byGroup.get(group) ?? NONE
+  }
+
+  /** Whether that is news. */
+  add(group: number, tier: TierSource): boolean {
+    let tiers = this.byGroup.get(group)
+    if (tiers === undefined) this.byGroup.set(group, (tiers = new Set()))
+    const isNew = !tiers.has(tier)
+    tiers.add(tier)
+    return isNew
+  }
+}
+
+const NONE: ReadonlySet<TierSource> = new Set()
+
+/** Says of samples that are about to be read, [fromUs, toUs), what of them is gone while a tier has windows of it. */
+export function noteGone(
+  source: SeriesSource,
+  group: number,
+  fromUs: number,
+  toUs: number,
+  notes: Notes
+): void {
+  if (source.tiers.length === 0 || fromUs >= source.goneUs) return
+  const goneUs = Math.min(toUs, source.rawFromUs(group))
+  const isKept = (tier: TierSource) => tier.keeps(group) && tier.fromUs < goneUs && tier.doneUs > fromUs
+  if (fromUs < goneUs && source.tiers.some(isKept)) notes.leftOut(fromUs, goneUs)
+}
+
+/** Where to read a group's samples in [fromUs, toUs) for windows of /v1. @param distrusted  tiers to read last */
 export function planReads(
   source: SeriesSource,
   group: number,
   fromUs: number,
   toUs: number,
-  windows: WindowRequest
+  windows: WindowRequest,
+  distrusted: ReadonlySet<TierSource> = NONE
 ): Stretch[] {
   const { tiers } = source
   if (windows.tier === 'raw' || tiers.length === 0) return [{ tier: null, fromUs, toUs }]
@@ -84,35 +126,53 @@ export function planReads(
   }
   const level = needsOf(windows).includes('sketch') ? SKETCH_LEVEL_MAX : null
   for (const tier of tiers) {
-    if (windows.stepUs % tier.stepUs !== 0) continue
+    if (windows.stepUs % tier.stepUs !== 0 || distrusted.has(tier)) continue
     plan.take(tier, gap => tier.exactSpans(group, gap.fromUs, gap.toUs, level))
   }
   const rawFromUs = source.rawFromUs(group)
-  for (const tier of tiers.toReversed()) {
-    if (!tier.keeps(group)) continue
-    // The window in which raw begins is taken whole from the tier.
-    const endUs = Math.min(Math.ceil(rawFromUs / tier.stepUs) * tier.stepUs, tier.doneUs)
-    plan.take(tier, gap => clipped(gap, gap.fromUs < rawFromUs ? tier.fromUs : endUs, endUs))
+  // A tier with damage that is exact else is better than a sound one that is not.
+  for (const tier of tiers) {
+    if (!distrusted.has(tier) || windows.stepUs % tier.stepUs !== 0) continue
+    plan.take(tier, gap =>
+      lastResort(gap, tier, rawFromUs).flatMap(span => tier.exactSpans(group, span.fromUs, span.toUs, level))
+    )
+  }
+  const finestFirst = tiers.toReversed()
+  const sound = finestFirst.filter(tier => !distrusted.has(tier))
+  for (const tier of [...sound, ...finestFirst.filter(one => distrusted.has(one))]) {
+    if (tier.keeps(group)) plan.take(tier, gap => lastResort(gap, tier, rawFromUs), true)
   }
   return plan.finish()
 }
 
-/** Where to read a group's samples in [fromUs, toUs), exactly. @param tiers  the coarsest first */
+/**
+ * Where to read a group's samples in [fromUs, toUs), exactly.
+ * @param tiers  the coarsest first
+ * @param distrusted  of these, those to read last
+ */
 export function planExact(
+  source: SeriesSource,
   group: number,
   fromUs: number,
   toUs: number,
   tiers: readonly CutTier[],
-  level: number | null = null
+  distrusted: ReadonlySet<TierSource> = NONE
 ): Stretch[] {
   const plan = new Plan(fromUs, toUs)
-  for (const { tier, cuts } of tiers) {
+  const take = ({ tier, cuts }: CutTier, goneUs: number) =>
     plan.take(tier, gap => {
       // The sample at the last instant may be at the start of a window; what the window says else is not asked for.
       const lastUs = toUs - 1
       const endUs = gap.toUs === toUs && lastUs % tier.stepUs === 0 ? lastUs + tier.stepUs : gap.toUs
-      return tier.exactSpans(group, gap.fromUs, endUs, level).flatMap(span => uncut(span, cuts, tier.stepUs))
+      const exact = tier.exactSpans(group, gap.fromUs, Math.min(endUs, goneUs))
+      return exact.flatMap(span => uncut(span, cuts, tier.stepUs))
     })
+  for (const one of tiers) if (!distrusted.has(one.tier)) take(one, Number.POSITIVE_INFINITY)
+  if (distrusted.size === 0) return plan.finish()
+  const rawFromUs = source.rawFromUs(group)
+  for (const one of tiers) {
+    const goneUs = Math.ceil(rawFromUs / one.tier.stepUs) * one.tier.stepUs
+    if (distrusted.has(one.tier)) take(one, goneUs)
   }
   return plan.finish()
 }
@@ -148,9 +208,14 @@ function uncut(span: TierSpan, cuts: readonly number[], stepUs: number): TierSpa
   return spans
 }
 
-function clipped(gap: TierSpan, fromUs: number, toUs: number): TierSpan[] {
-  const span = { fromUs: Math.max(gap.fromUs, fromUs), toUs: Math.min(gap.toUs, toUs) }
-  return span.fromUs < span.toUs ? [span] : []
+/** The whole windows of a tier in a gap whose samples are gone. The one in which raw begins is taken whole. */
+function lastResort(gap: TierSpan, tier: TierSource, rawFromUs: number): TierSpan[] {
+  if (gap.fromUs >= rawFromUs) return []
+  const { stepUs } = tier
+  const endUs = Math.min(gap.toUs, Math.ceil(rawFromUs / stepUs) * stepUs, tier.doneUs)
+  const fromUs = Math.ceil(Math.max(gap.fromUs, tier.fromUs) / stepUs) * stepUs
+  const toUs = Math.floor(endUs / stepUs) * stepUs
+  return fromUs < toUs ? [{ fromUs, toUs }] : []
 }
 
 function without(gap: TierSpan, taken: readonly TierSpan[]): TierSpan[] {

@@ -12,8 +12,10 @@
 // Not here: limits and definitions (catalog.ts), memory that grows in place (shared-column.ts).
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
+import { hashOf } from './distinct.ts'
 import { encodeLabels, type Labels } from './label.ts'
-import { SharedColumn, sharedBytes, sharedGrow } from './shared-column.ts'
+import { SharedColumn } from './shared-column.ts'
+import { Slab } from './slab.ts'
 
 const NONE = 0xffffffff
 
@@ -23,59 +25,6 @@ export interface TableView {
   readonly series: number
   readonly slab: SharedArrayBuffer
   readonly columns: readonly SharedArrayBuffer[]
-}
-
-/** Texts one after the other. */
-class Slab {
-  readonly buffer: SharedArrayBuffer
-  bytes: Buffer
-  private used = 0
-  private textStart = 0
-
-  constructor(buffer = sharedBytes(4096)) {
-    this.buffer = buffer
-    this.bytes = Buffer.from(buffer, 0, buffer.byteLength)
-  }
-
-  /** Keeps bytes and tells where they begin. */
-  add(bytes: Uint8Array): number {
-    const start = this.used
-    if (start + bytes.length > this.bytes.length) {
-      sharedGrow(this.buffer, start + bytes.length)
-      this.bytes = Buffer.from(this.buffer, 0, this.buffer.byteLength)
-    }
-    this.bytes.set(bytes, start)
-    this.used += bytes.length
-    return start
-  }
-
-  /** Where the text at `at` ends. */
-  after(at: number): number {
-    let length = 0
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.bytes[at++]!
-      length += (byte & 127) * scale
-      if (byte < 128) break
-    }
-    this.textStart = at
-    return at + length
-  }
-
-  text(at: number): string {
-    const end = this.after(at)
-    return this.bytes.toString('utf8', this.textStart, end)
-  }
-
-  textIs(at: number, text: Uint8Array): boolean {
-    const end = this.after(at)
-    return this.holds(this.textStart, end, text)
-  }
-
-  holds(start: number, end: number, key: Uint8Array): boolean {
-    if (end - start !== key.length) return false
-    for (let i = 0; i < key.length; i++) if (this.bytes[start + i] !== key[i]) return false
-    return true
-  }
 }
 
 export class CatalogTable {
@@ -174,29 +123,36 @@ export class CatalogTable {
     return labels
   }
 
-  /** The value of one label; '' when the group has none of that name. */
-  label(id: number, name: string): string {
-    const { slab } = this
-    let at = slab.after(this.starts.at[id]!)
-    for (let left = slab.bytes[at++]!; left > 0; left--) {
-      const value = slab.after(at)
-      if (slab.text(at) === name) return slab.text(value)
-      at = slab.after(value)
-    }
-    return ''
+  /** Where a group's name lies in the slab. */
+  groupNameAt(id: number): number {
+    return this.starts.at[id]!
   }
 
-  /** Whether a label has this value, both as UTF-8; nothing is decoded. */
-  labelIs(id: number, name: Uint8Array, value: Uint8Array): boolean {
+  /** Where the value of a label lies in the slab; -1 when the group has none of that name (as UTF-8). */
+  labelAt(id: number, name: Uint8Array): number {
     const { slab } = this
     let at = slab.after(this.starts.at[id]!)
     for (let left = slab.bytes[at++]!; left > 0; left--) {
       const valueAt = slab.after(at)
-      const end = slab.after(valueAt)
-      if (slab.textIs(at, name)) return slab.textIs(valueAt, value)
-      at = end
+      if (slab.textIs(at, name)) return valueAt
+      at = slab.after(valueAt)
     }
-    return false
+    return -1
+  }
+
+  /** Visits where the names of a group's labels lie in the slab. */
+  eachLabelName(id: number, visit: (at: number) => void): void {
+    const { slab } = this
+    let at = slab.after(this.starts.at[id]!)
+    for (let left = slab.bytes[at++]!; left > 0; left--) {
+      visit(at)
+      at = slab.after(slab.after(at))
+    }
+  }
+
+  /** The texts, for whoever was told where one lies. */
+  get texts(): Slab {
+    return this.slab
   }
 
   // Fields
@@ -292,11 +248,4 @@ export class CatalogTable {
     this.taken = 0
     for (let id = 0; id < this.groups; id++) this.enter(id)
   }
-}
-
-/** FNV-1a, its high bits folded into the low ones that are used. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
-  return (hash ^ (hash >>> 15)) >>> 0
 }

@@ -16,6 +16,7 @@
 import { assert } from '../base/assert.ts'
 import type { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
+import { CatalogNames, seriesName } from './catalog-names.ts'
 import { CatalogTable, type TableView } from './catalog-table.ts'
 import { decodeLabels, encodeLabels, type Labels } from './label.ts'
 
@@ -38,12 +39,6 @@ export interface Group {
   readonly series: readonly number[]
 }
 
-/** The name that people and matchers see of a field's series. */
-export function seriesName(group: string, field: string): string {
-  if (group === '') return field
-  return field === 'value' ? group : `${group}_${field}`
-}
-
 /** How much of the definitions someone has been given: the WAL, the catalog file, a worker. */
 export interface CatalogCursor {
   groups: number
@@ -52,6 +47,7 @@ export interface CatalogCursor {
 
 export class Catalog {
   private readonly table = new CatalogTable()
+  readonly names = new CatalogNames(this.table)
   private readonly limits: CatalogLimits
   private readonly standIns = new Set<number>()
   /** The group that was asked for last: its series are often asked for one after the other. */
@@ -72,7 +68,7 @@ export class Catalog {
 
   /** Memory held, in bytes. */
   get bytes(): number {
-    return this.table.bytes
+    return this.table.bytes + this.names.bytes
   }
 
   /** Where a series lies. `id` is below seriesCount. */
@@ -90,38 +86,6 @@ export class Catalog {
     const fields = series.map(one => this.table.fieldName(one))
     this.recent = { id, name: this.table.groupName(id), labels: this.table.labels(id), fields, series }
     return this.recent
-  }
-
-  /** The value of a group's label, or ''; cheaper than at(). */
-  label(id: number, name: string): string {
-    return this.table.label(id, name)
-  }
-
-  /** Whether a group's label has this value, which is not '', both as UTF-8; cheaper than label(). */
-  labelIs(id: number, name: Uint8Array, value: Uint8Array): boolean {
-    return this.table.labelIs(id, name, value)
-  }
-
-  /**
-   * Adds the series of a group whose names pass a test; cheaper than at().
-   * @param tested  what names came to, of one test: group name -> field -> passed
-   */
-  addSeriesWhere(
-    id: number,
-    test: (name: string) => boolean,
-    tested: Map<string, Map<number, boolean>>,
-    into: number[]
-  ): void {
-    const { table } = this
-    const name = table.groupName(id)
-    let fields = tested.get(name)
-    if (fields === undefined) tested.set(name, (fields = new Map()))
-    for (const series of table.seriesOf(id)) {
-      const field = table.fieldNameAt(series)
-      let passed = fields.get(field)
-      if (passed === undefined) fields.set(field, (passed = test(seriesName(name, table.fieldName(series)))))
-      if (passed) into.push(series)
-    }
   }
 
   /**
@@ -242,6 +206,7 @@ export class Catalog {
   private recognise(id: number, name: string, labels: Labels): void {
     this.standIns.delete(id)
     this.table.renameGroup(id, name, labels)
+    this.names.clear()
     this.recent = null
   }
 
@@ -249,6 +214,7 @@ export class Catalog {
     const series = this.table.seriesOf(id)[index]!
     if (this.table.fieldName(series) !== standInField(index)) return
     this.table.renameField(series, field)
+    this.names.clear()
     this.recent = null
   }
 }

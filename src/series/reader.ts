@@ -9,7 +9,8 @@
 // are live (engine/manifest), evaluation (query).
 import type { CorruptionError } from '../base/errors.ts'
 import type { LiveSegment } from './boots.ts'
-import { type Catalog, type Group, seriesName } from './catalog.ts'
+import type { Catalog, Group } from './catalog.ts'
+import { seriesName } from './catalog-names.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import type { ChunkView } from './chunk-view.ts'
 import type { HeadReader } from './head-read.ts'
@@ -22,7 +23,16 @@ import { RunRooms } from './run-room.ts'
 import { KIND, TIME_MAX_US, TIME_MIN_US } from './sample.ts'
 import type { SegmentCache } from './segment-cache.ts'
 import { selectSeries } from './select.ts'
-import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn, TierSource } from './source.ts'
+import type {
+  Last,
+  Order,
+  ReadCost,
+  SeriesNames,
+  SeriesSource,
+  Summary,
+  SummaryColumn,
+  TierSource
+} from './source.ts'
 
 /** What a reader reads from. */
 export interface Snapshot {
@@ -72,12 +82,20 @@ export class SeriesReader implements SeriesSource {
     return this.chunks.damagesMet
   }
 
+  get names(): SeriesNames {
+    return this.snapshot.catalog.names
+  }
+
   get damage(): readonly CorruptionError[] {
     return [...this.chunks.damage, ...this.tiers.flatMap(tier => tier.damage ?? [])]
   }
 
   get sampleDamage(): readonly CorruptionError[] {
-    return (this.snapshot.goneUs?.size ?? 0) > 0 ? this.damage : this.chunks.damage
+    return this.chunks.damage
+  }
+
+  get goneUs(): number {
+    return Math.max(0, ...(this.snapshot.goneUs?.values() ?? []))
   }
 
   /** A group's class is that of the segments it is in; in none, it may be any. */
@@ -95,8 +113,13 @@ export class SeriesReader implements SeriesSource {
     )
   }
 
-  select(matchers: readonly Matcher[], topicFilter: string | null, limit: number): Uint32Array {
-    return selectSeries(this.snapshot.catalog, matchers, topicFilter, limit)
+  select(
+    matchers: readonly Matcher[],
+    topicFilter: string | null,
+    limit: number,
+    among?: Uint32Array
+  ): Uint32Array {
+    return selectSeries(this.snapshot.catalog, matchers, topicFilter, limit, among)
   }
 
   place(id: number) {

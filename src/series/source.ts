@@ -151,18 +151,39 @@ export interface ReadCost {
   readonly spanUs: number
 }
 
+/** What series are called, at the cost of their distinct names and values. Ids are those of series, ascending. */
+export interface SeriesNames {
+  /** The groups of series, none twice. */
+  groupsOf(ids: Uint32Array): Uint32Array
+  /** The values of a label that some of the series have, none twice, in no order; NAME_LABEL for their names. */
+  labelValues(label: string, ids: Uint32Array): string[]
+  /** The names of labels that some of the series have, none twice, in no order. */
+  labelNames(ids: Uint32Array): string[]
+  /** All series by the name of their group, or by that of their field where the group has none. */
+  byGroupName(): ReadonlyMap<string, Uint32Array>
+}
+
 /** Series and groups are named by dense integer ids. */
 export interface SeriesSource extends BlockCount {
   /** The coarsest first. */
   readonly tiers: readonly TierSource[]
-  /** Samples of a group before this time may be gone by retention; 0 when none are. */
+  readonly names: SeriesNames
+  /** Samples before this time may be gone by retention, of some groups; 0 when none are. */
+  readonly goneUs: number
+  /** The same of one group. */
   rawFromUs(group: number): number
   /**
    * Ids, ascending, of the series that match all matchers and, when given, whose label `topic` matches the
    * MQTT filter.
+   * @param among  ids, ascending, of those that may be chosen; all when left out
    * @throws {VarveError} VARVE_QUERY_SERIES when there are more than `limit`; VARVE_REGEX, VARVE_REGEX_COST
    */
-  select(matchers: readonly Matcher[], topicFilter: string | null, limit: number): Uint32Array
+  select(
+    matchers: readonly Matcher[],
+    topicFilter: string | null,
+    limit: number,
+    among?: Uint32Array
+  ): Uint32Array
   /** Where a series lies; cheaper than series(), which has its name and labels. */
   place(id: number): { group: number; field: number }
   series(id: number): { id: number; name: string; labels: Labels; group: number; field: number }
@@ -210,7 +231,7 @@ export interface SeriesSource extends BlockCount {
   last(group: number, fields: readonly number[] | null, toUs: number): Last[]
   /** What could not be read so far; a source that cannot be damaged leaves it out. */
   readonly damage?: readonly CorruptionError[]
-  /** The same for a reader that turns from a damaged tier to samples: tiers count where samples are gone. */
+  /** The same without what tiers could not tell, which samples may. */
   readonly sampleDamage?: readonly CorruptionError[]
   /** Releases what the snapshot pins. */
   close(): void

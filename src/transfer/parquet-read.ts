@@ -9,6 +9,7 @@ import { reason, VarveError } from '../base/errors.ts'
 import { makeLabels } from '../series/label.ts'
 import type { Value } from '../series/sample.ts'
 import { isTime } from './ndjson.ts'
+import { checkPages } from './parquet-pages.ts'
 import { type RowSink, SampleGather, type TransferSample } from './row.ts'
 
 /** A file that is read in pieces. */
@@ -57,6 +58,7 @@ export async function readParquet(
     const rowEnd = rowStart + Number(group.num_rows)
     let rows: unknown[][] = []
     try {
+      await checkPages(file, group.columns)
       const onComplete = (found: unknown[][]) => {
         rows = found
       }
@@ -90,11 +92,26 @@ export async function readParquet(
   gather.give()
 }
 
-function columnsOf({ schema }: FileMetaData): Columns {
+function refuse(why: string): VarveError {
+  return new VarveError('VARVE_TRANSFER_FILE', `Cannot read Parquet: ${why}`)
+}
+
+/** @throws {VarveError} VARVE_TRANSFER_FILE for no columns of samples, or row groups that do not have them */
+function columnsOf({ schema, row_groups: groups }: FileMetaData): Columns {
   const [root, ...elements] = schema
-  const refuse = (why: string) => new VarveError('VARVE_TRANSFER_FILE', `Cannot read Parquet: ${why}`)
   if (root?.num_children !== elements.length) throw refuse('it has columns within columns')
   const names = elements.map(({ name }) => name)
+  if (names.some(name => typeof name !== 'string')) throw refuse('a column has no name')
+  for (const [i, { columns, num_rows: rows }] of groups.entries()) {
+    // What the library does not find by its name it reads nonetheless, and nobody would hear of a failure.
+    const isWhole = names.every((name, at) => {
+      const facts = columns[at]?.meta_data
+      return (
+        facts?.path_in_schema.length === 1 && facts.path_in_schema[0] === name && facts.num_values === rows
+      )
+    })
+    if (!isWhole || columns.length !== names.length) throw refuse(`row group ${i + 1} is not of its columns`)
+  }
   const time = names.findIndex(name => name === 'time' || name === 'time_us')
   const values = names.flatMap((name, i) => (VALUES.includes(name) ? [i] : []))
   if (time < 0) throw refuse('it has no column time')

@@ -31,6 +31,17 @@ print(list(result.get_points()))
 print([p for r in client.query('SELECT value FROM "°C"', epoch='s', chunked=True, chunk_size=3) for p in r.get_points()])
 print(list(client.query('SELECT value FROM "°C" WHERE entity_id = $id LIMIT 1', bind_params={'id': 'küche'}).get_points()))
 print(client.get_list_series(measurement='light.desk'), client.get_list_retention_policies())
+import datetime
+when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=30)
+print(client.write_points([{'measurement': 'W', 'tags': {'domain': 'sensor', 'entity_id': 'meter'}, 'time': when,
+  'fields': {'value': 41.5, 'device_class_str': 'power', 'friendly_name_str': 'Zähler "1"'}}], time_precision=None))
+sensor = "select {0}({1}) as value from {2} where {3}"
+for group, field, measurement, where in [('mean', 'value', '"W"', "time > now() - 1h and entity_id = 'meter'"),
+    ('last', 'friendly_name_str', 'W', "time > now() - 1h"), ('max', 'value', '"none"', 'time > now() - 1h')]:
+  points = list(client.query(sensor.format(group, field, measurement, where), database='home_assistant').get_points())
+  print(len(points) and points[0].get('value'))
+print([db['name'] for db in client.query('SHOW DATABASES;').get_points()])
+client.close()
 try:
   client.query('SELECT mean(value FROM x')
 except Exception as error:
@@ -52,6 +63,11 @@ t.test("Home Assistant's client connects, writes and reads", { skip: skipPython 
     "[{'time': 1700000000, 'value': 20}, {'time': 1700000001, 'value': 21}, {'time': 1700000002, 'value': 22}, {'time': 1700000003, 'value': 23}]",
     "[{'time': '2023-11-14T22:13:20Z', 'value': 20}]",
     "['light.desk,domain=light,entity_id=desk'] [{'name': 'autogen', 'duration': '0s', 'shardGroupDuration': '168h0m0s', 'replicaN': 1, 'default': True}]",
+    'True',
+    '41.5',
+    'Zähler "1"',
+    '0',
+    "['varve', 'home_assistant']",
     'InfluxDBClientError 400'
   ])
 })

@@ -69,6 +69,15 @@ t.test('a follower is told of every row that matches once, whatever brought it',
     [['temperature']],
     'only what matches of a row'
   )
+  const metrics = await (await fetch(`${varve.httpUrl}/metrics`)).text()
+  for (const line of [
+    'import_rows_total 500',
+    'import_rows_refused_total 0',
+    'tail_rows_total 504',
+    'tail_rows_dropped_total 0',
+    'tail_clients 2'
+  ])
+    t.match(metrics, new RegExp(`^varve_${line}$`, 'm'), line)
   t.equal(await varve.stop('SIGTERM'), 0, 'followers do not hold up the stop')
 })
 

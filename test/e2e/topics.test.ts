@@ -176,6 +176,10 @@ t.test('$varve/query answers to the response topic, with what it was asked with'
     { data: { result: [{ value: [Number, '43'] }] } }
   )
   t.equal(own.filter(({ code }) => code === 'VARVE_PARAMETER').length, 3)
+  const metrics = await (await fetch(`${varve.httpUrl}/metrics`)).text()
+  t.match(metrics, /^varve_mqtt_requests_total\{kind="query"\} 6$/m)
+  t.match(metrics, /^varve_mqtt_requests_total\{kind="replay"\} 0$/m)
+  t.match(metrics, /^varve_mqtt_requests_refused_total 3$/m)
 })
 
 t.test('$varve/replay sends the messages of a topic again, at a rate, until it is cancelled', async t => {

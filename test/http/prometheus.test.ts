@@ -153,3 +153,44 @@ t.test('the API wants the right to read', async t => {
   t.equal(forbidden.status, 403)
   t.match(await forbidden.json(), { status: 'error', errorType: 'unauthorized' })
 })
+
+t.test('what no route serves, or not so, is refused in the shape of the API whose path it is', async t => {
+  const refused = async (path: string, init: RequestInit = {}) => {
+    const response = await kit.fetch(path, init)
+    return { status: response.status, allow: response.headers.get('allow'), body: await response.json() }
+  }
+  const error = (errorType: string, words: RegExp) => ({ status: 'error', errorType, error: words })
+  for (const path of ['status/config', 'targets', 'status/tsdb', 'nothing/at/all', 'label/topic'])
+    t.match(await refused(`/api/v1/${path}`), { status: 404, body: error('not_found', /nothing is served/) })
+  const put = await refused('/api/v1/query_range', { method: 'PUT', body: 'x' })
+  t.match(put, { status: 405, allow: 'GET, POST', body: error('bad_data', /it takes GET, POST/) })
+  const values = await refused('/api/v1/label/topic/values', { method: 'POST' })
+  t.match(values, { status: 405, allow: 'GET', body: error('bad_data', /it takes GET/) })
+  const post = (path: string, type: string, body: string) =>
+    refused(path, { method: 'POST', body, headers: { 'content-type': type } })
+  const form = 'application/x-www-form-urlencoded'
+  t.match(await post('/api/v1/query', 'text/plain', 'query=1'), {
+    status: 415,
+    body: error('bad_data', /form/)
+  })
+  t.match(await post('/api/v1/query', 'not a type', 'query=1'), { status: 415, body: error('bad_data', /./) })
+  t.match(await post('/api/v1/query', 'application/json', '[]'), {
+    status: 400,
+    body: error('bad_data', /JSON/)
+  })
+  const long = `query=${'1'.repeat(1024 ** 2)}`
+  t.match(await post('/api/v1/query', form, long), { status: 413, body: error('bad_data', /longer/) })
+  t.match(await refused('/api/v1/label/%FF/values'), { status: 400, body: error('bad_data', /./) })
+
+  const influx = (words: RegExp) => ({ error: words, errorType: undefined, code: undefined })
+  t.match(await refused('/query', { method: 'DELETE' }), { status: 405, body: influx(/GET, POST/) })
+  t.match(await refused('/query/more'), { status: 404, body: influx(/nothing is served/) })
+  t.match(await refused('/write'), { status: 405, body: influx(/POST/) })
+  t.match(await post('/query', 'text/plain', 'q=x'), { status: 415, body: influx(/form/) })
+  t.match(await post('/query', form, `q=${'1'.repeat(1024 ** 2)}`), { status: 413, body: influx(/longer/) })
+  t.match(await refused('/query?q=SELEC'), { status: 400, body: influx(/^error parsing query: found SELEC/) })
+  t.match(await refused('/query?db=x'), { status: 400, body: influx(/^missing required parameter "q"$/) })
+  const buckets = await refused('/api/v2/buckets')
+  t.match(buckets, { status: 404, body: { code: 'not found', message: /nothing/ } })
+  t.match(await refused('/v1/none'), { status: 404, body: { code: 'VARVE_HTTP_PATH' } })
+})

@@ -8,7 +8,16 @@ import { type Labels, labelValue } from '../../src/series/label.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from '../../src/series/matcher.ts'
 import type { Column, Run } from '../../src/series/run.ts'
 import { KIND } from '../../src/series/sample.ts'
-import type { Last, Order, ReadCost, SeriesSource, Summary, SummaryColumn } from '../../src/series/source.ts'
+import type {
+  Last,
+  Order,
+  ReadCost,
+  SeriesNames,
+  SeriesSource,
+  Summary,
+  SummaryColumn
+} from '../../src/series/source.ts'
+import { plainNames } from '../kit/plain-names.ts'
 
 export interface ArraySeries {
   readonly name: string
@@ -25,17 +34,25 @@ export const STALE = new Float64Array(new Uint32Array([2, 0x7ff00000]).buffer)
 export class ArraySource implements SeriesSource {
   readonly all: readonly ArraySeries[]
   readonly tiers = []
+  readonly names: SeriesNames
   readonly blocksRead = 0
+  readonly goneUs = 0
   private readonly random: Random
 
   constructor(all: readonly ArraySeries[], seed = 1) {
     this.all = all
+    this.names = plainNames(all.map(({ name, labels }, group) => ({ name, labels, group, key: name })))
     this.random = new Random(seed)
   }
 
-  select(matchers: readonly Matcher[], _topic: string | null, limit: number): Uint32Array {
+  select(
+    matchers: readonly Matcher[],
+    _topic: string | null,
+    limit: number,
+    among?: Uint32Array
+  ): Uint32Array {
     const tests = matchers.map(matcher => ({ name: matcher.name, test: compileMatcher(matcher) }))
-    const ids = [...this.all.keys()].filter(id => {
+    const ids = [...(among ?? this.all.keys())].filter(id => {
       const { name, labels } = this.all[id]!
       return tests.every(one => one.test(one.name === NAME_LABEL ? name : labelValue(labels, one.name)))
     })

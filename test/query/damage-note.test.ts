@@ -14,6 +14,7 @@ const DAMAGE = new CorruptionError('segments/0000000007.seg', 4711, 'the block i
 
 class DamagedSource extends FakeSource {
   readonly damage: CorruptionError[] = []
+  readonly sampleDamage = this.damage
 }
 
 function ask(kind: QueryKind, params: Record<string, string>, isDamaged: boolean): string {
@@ -43,7 +44,7 @@ t.test('an answer in JSON says what was damaged, and is else as it was', async t
     const sound = JSON.parse(ask(kind, params, false))
     t.notOk('damage' in sound)
     const { damage, ...rest } = JSON.parse(ask(kind, params, true))
-    t.same(damage, [{ file: DAMAGE.file, offset: DAMAGE.offset, why: DAMAGE.why }])
+    t.same(damage, [{ file: DAMAGE.file, offset: DAMAGE.offset, why: DAMAGE.why, missing: true }])
     t.same(rest, sound)
     t.ok(ask(kind, params, true).endsWith('}\n'))
     for (const format of ['csv', 'ndjson', 'cbor'])
@@ -51,13 +52,15 @@ t.test('an answer in JSON says what was damaged, and is else as it was', async t
   }
 })
 
+const told = (...missing: CorruptionError[]) => ({ damage: missing, missing, notes: [] })
+
 t.test('withDamage() adds a member to the last piece of a document, wherever pieces end', async t => {
   const text = '{"status":"success","data":{"a":[1,2]}}'
   for (let cut = 0; cut <= text.length; cut++) {
     const pieces = [text.slice(0, cut), text.slice(cut)].map(piece => new Uint8Array(Buffer.from(piece)))
-    const parsed = JSON.parse(Buffer.concat([...withDamage(pieces, 'infos', () => [DAMAGE])]).toString())
+    const parsed = JSON.parse(Buffer.concat([...withDamage(pieces, 'infos', () => told(DAMAGE))]).toString())
     t.match(parsed, { status: 'success', data: { a: [1, 2] }, infos: [/samples are missing: .*4711/] })
-    t.equal(Buffer.concat([...withDamage(pieces, 'infos', () => [])]).toString(), text)
+    t.equal(Buffer.concat([...withDamage(pieces, 'infos', () => told())]).toString(), text)
   }
 })
 

@@ -6,8 +6,9 @@ import { type Labels, labelValue, makeLabels } from '../../src/series/label.ts'
 import { compileMatcher, type Matcher, NAME_LABEL } from '../../src/series/matcher.ts'
 import type { Column, Run } from '../../src/series/run.ts'
 import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
-import type { Last, Order, ReadCost, SeriesSource } from '../../src/series/source.ts'
+import type { Last, Order, ReadCost, SeriesNames, SeriesSource } from '../../src/series/source.ts'
 import { topicMatches } from '../../src/series/topic-filter.ts'
+import { plainNames } from '../kit/plain-names.ts'
 
 export interface FakeRow {
   readonly timeUs: number
@@ -42,7 +43,9 @@ export function seriesName(group: string, field: string): string {
 
 export class FakeSource implements SeriesSource {
   readonly tiers = []
+  readonly names: SeriesNames
   readonly blocksRead = 0
+  readonly goneUs = 0
   readonly groups: readonly FakeGroup[]
   readonly all: { id: number; name: string; labels: Labels; group: number; field: number }[] = []
   isClosed = false
@@ -54,17 +57,25 @@ export class FakeSource implements SeriesSource {
     this.groups = groups
     this.random = new Random(seed)
     this.rowsMax = rowsMax
+    const keys = groups.flatMap(({ name, fields }) => fields.map(field => (name === '' ? field : name)))
     groups.forEach(({ name, labels, fields }, group) => {
       fields.forEach((field, i) => {
         this.all.push({ id: this.all.length, name: seriesName(name, field), labels, group, field: i })
       })
     })
+    this.names = plainNames(this.all.map((series, id) => ({ ...series, key: keys[id]! })))
   }
 
-  select(matchers: readonly Matcher[], topicFilter: string | null, limit: number): Uint32Array {
+  select(
+    matchers: readonly Matcher[],
+    topicFilter: string | null,
+    limit: number,
+    among?: Uint32Array
+  ): Uint32Array {
     const tests = matchers.map(matcher => ({ name: matcher.name, test: compileMatcher(matcher) }))
     const ids = this.all
-      .filter(({ name, labels }) => {
+      .filter(({ id, name, labels }) => {
+        if (among?.includes(id) === false) return false
         if (topicFilter !== null && !topicMatches(topicFilter, labelValue(labels, 'topic'))) return false
         return tests.every(({ name: label, test }) =>
           test(label === NAME_LABEL ? name : labelValue(labels, label))

@@ -41,7 +41,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'mqtt-packet': ['broker/handshakes.ts'],
   re2js: ['series/regex.ts'],
   ws: ['broker/'],
-  hyparquet: ['transfer/parquet-read.ts'],
+  hyparquet: ['transfer/parquet-read.ts', 'transfer/parquet-pages.ts'],
   'hyparquet-writer': ['transfer/parquet-write.ts'],
   mqtt: ['bridge/upstream.ts'],
   'node-cron': ['schedule/cron.ts'],

@@ -10,7 +10,7 @@ import type { Order, SeriesSource, TierNeed, TierSource, TierSpan, TierWindow } 
 import type { Cell } from '../answer.ts'
 import { columnValue, samplesOf } from '../cursor.ts'
 import type { Budget } from '../limits.ts'
-import { type CutTier, planExact, type Stretch } from '../tiers.ts'
+import { type CutTier, Distrust, noteGone, planExact, type Stretch } from '../tiers.ts'
 import type { PlannedCall } from './columns.ts'
 import { REDUCERS, type Reducer } from './reduce.ts'
 import { memberRows, mergedRows, type Reading, type RowsWanted } from './rows.ts'
@@ -90,6 +90,7 @@ class Folding {
   /** What is needed of tiers' windows; null: they do not tell. */
   private readonly needs: readonly TierNeed[] | null
   private readonly tiers: readonly CutTier[]
+  private readonly distrust = new Distrust()
   private bytes = 0
 
   constructor(source: SeriesSource, facts: AggregateFacts, budget: Budget) {
@@ -109,37 +110,56 @@ class Folding {
   }
 
   read(readings: readonly Reading[]): void {
-    const fromUs = Math.min(...this.spans.map(span => span.fromUs))
-    const toUs = Math.max(...this.spans.map(span => span.toUs))
-    for (const reading of readings) {
-      if (reading.test === true) this.readColumns(reading, fromUs, toUs)
-      else this.readRows(reading, fromUs, toUs)
+    while (!this.readAll(readings)) {
+      for (const byStart of this.reducers) byStart.clear()
+      this.bytes = 0
     }
   }
 
-  /** The short way: no condition on fields. */
-  private readColumns({ member }: Reading, fromUs: number, toUs: number): void {
+  /** False when a tier was found damaged that is to be read last: what was read is not used. */
+  private readAll(readings: readonly Reading[]): boolean {
+    const fromUs = Math.min(...this.spans.map(span => span.fromUs))
+    const toUs = Math.max(...this.spans.map(span => span.toUs))
+    return readings.every(reading => {
+      if (reading.test === true) return this.readColumns(reading, fromUs, toUs)
+      this.readRows(reading, fromUs, toUs)
+      return true
+    })
+  }
+
+  /** The short way: no condition on fields. False as readAll(). */
+  private readColumns({ member }: Reading, fromUs: number, toUs: number): boolean {
     const byField: Map<number, number[]> = new Map()
     this.facts.calls.forEach(({ reducer, field }, i) => {
       const index = member.fields.get(field)
       if (reducer === null || index === undefined) return
       byField.set(index, [...(byField.get(index) ?? []), i])
     })
-    if (byField.size === 0) return
-    for (const { tier, ...stretch } of this.plan(member.group, fromUs, toUs)) {
-      if (tier === null) this.readRuns(member.group, byField, stretch)
-      else this.readWindows(member.group, byField, stretch, tier)
+    if (byField.size === 0) return true
+    const { group } = member
+    for (const { tier, ...stretch } of this.plan(group, fromUs, toUs)) {
+      if (tier === null) {
+        this.readRuns(group, byField, stretch)
+        continue
+      }
+      const { damagesMet } = tier
+      this.readWindows(group, byField, stretch, tier)
+      if (tier.damagesMet === damagesMet) continue
+      if (this.distrust.add(group, tier)) return false
+      this.budget.notes.readDamaged(tier)
     }
+    return true
   }
 
   private plan(group: number, fromUs: number, toUs: number): readonly Stretch[] {
     return this.needs === null
       ? [{ tier: null, fromUs, toUs: toUs + 1 }]
-      : planExact(group, fromUs, toUs + 1, this.tiers)
+      : planExact(this.source, group, fromUs, toUs + 1, this.tiers, this.distrust.of(group))
   }
 
   private readRuns(group: number, byField: CallsByField, { fromUs, toUs }: TierSpan): void {
     const fields = [...byField.keys()].sort((a, b) => a - b)
+    noteGone(this.source, group, fromUs, toUs, this.budget.notes)
     for (const run of this.source.runs(group, fields, fromUs, toUs - 1)) {
       this.budget.scanned(samplesOf(run))
       for (const column of run.columns)
@@ -206,6 +226,7 @@ class Folding {
     const slots = calls.map(({ field }) => fields.indexOf(field))
     const wanted: RowsWanted = { fields, fromUs, toUs, order: 'asc' }
     const held = () => this.budget.held(this.bytes)
+    noteGone(this.source, reading.member.group, fromUs, toUs + 1, this.budget.notes)
     for (const { timeUs, cells } of memberRows(this.source, reading, wanted, this.budget, held)) {
       const startUs = windows === null ? 0 : windows.startOf(timeUs)
       for (let i = 0; i < calls.length; i++) {

@@ -3,9 +3,11 @@
 import { VarveError } from '../../base/errors.ts'
 import type { Statement } from '../../influxql/ast.ts'
 import type { SeriesSource } from '../../series/source.ts'
+import { toldTexts } from '../damage-note.ts'
 import type { Budget } from '../limits.ts'
 import type { InfluxqlRequest } from '../request.ts'
 import { encodeAnswers, type StatementAnswer } from './encode.ts'
+import { RegexTests } from './regex-tests.ts'
 import { type Context, type OutputSeries, selectSeries } from './select.ts'
 import { listSeries, showSeries } from './show.ts'
 import { statementError } from './statement-error.ts'
@@ -16,11 +18,19 @@ export function answerInfluxql(
   request: InfluxqlRequest,
   budget: Budget
 ): Iterable<Uint8Array> {
-  const context: Context = { source, budget, nowUs: request.nowUs }
+  const context: Context = { source, budget, nowUs: request.nowUs, regexes: new RegexTests() }
   const answers = function* (): Generator<StatementAnswer> {
+    const told = new Set<string>()
+    // What was said of a statement is not said again of those behind it.
+    const messages = () => {
+      const texts = toldTexts({ missing: budget.notes.missing(source), notes: budget.notes.texts })
+      const news = texts.filter(text => !told.has(text))
+      for (const text of news) told.add(text)
+      return news
+    }
     for (const [id, statement] of request.statements.entries()) {
       const zone = statement.is === 'select' ? statement.zone : ''
-      yield { id, zone, series: seriesOf(context, statement, request) }
+      yield { id, zone, series: seriesOf(context, statement, request), messages }
     }
   }
   return encodeAnswers(answers(), request, failure)

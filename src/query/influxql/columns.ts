@@ -5,8 +5,8 @@
 import type { CallNode, Column, Expr, SelectStatement } from '../../influxql/ast.ts'
 import type { Kind } from '../../series/sample.ts'
 import { KIND } from '../../series/sample.ts'
-import { regexTest } from './measurements.ts'
 import { kindsOf, REDUCERS } from './reduce.ts'
+import type { RegexTests } from './regex-tests.ts'
 import { statementError } from './statement-error.ts'
 import { TRANSFORMS } from './transform.ts'
 
@@ -39,6 +39,7 @@ export interface Names {
   readonly fields: readonly string[]
   /** Without those of GROUP BY. */
   readonly tags: readonly string[]
+  readonly regexes: RegexTests
   kinds(): ReadonlyMap<string, Kind>
 }
 
@@ -91,7 +92,7 @@ function expand(column: Column, names: Names): Column[] {
   if (expr.is === 'wildcard' || expr.is === 'regex') {
     const tags = expr.is === 'wildcard' && expr.of === 'field' ? [] : names.tags
     const fields = expr.is === 'wildcard' && expr.of === 'tag' ? [] : names.fields
-    const isWanted = expr.is === 'regex' ? regexTest(expr.source) : () => true
+    const isWanted = expr.is === 'regex' ? names.regexes.of(expr.source) : () => true
     const found = [
       ...fields.map(name => ({ name, cast: 'field' })),
       ...tags.map(name => ({ name, cast: 'tag' }))
@@ -105,7 +106,7 @@ function expand(column: Column, names: Names): Column[] {
   const inner = innermost(expr)
   const [argument] = inner.args
   if (argument?.is !== 'wildcard' && argument?.is !== 'regex') return [column]
-  const isWanted = argument.is === 'regex' ? regexTest(argument.source) : () => true
+  const isWanted = argument.is === 'regex' ? names.regexes.of(argument.source) : () => true
   const wanted = kindsOf(inner.name)
   const kinds = names.kinds()
   return names.fields

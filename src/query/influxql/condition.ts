@@ -6,8 +6,9 @@
 import type { BinaryOp, Expr } from '../../influxql/ast.ts'
 import { writtenTime } from '../../influxql/literal.ts'
 import { type Labels, labelValue } from '../../series/label.ts'
+import type { Matcher } from '../../series/matcher.ts'
 import type { Cell } from '../answer.ts'
-import { regexTest } from './measurements.ts'
+import { anywhere, type RegexTests } from './regex-tests.ts'
 import { statementError } from './statement-error.ts'
 import { zoneOffsetUs } from './zone.ts'
 
@@ -103,6 +104,45 @@ function timeNs(expr: Expr, nowNs: bigint, zone: string): bigint {
   throw statementError(`invalid operation: time and ${shown} are not compatible`)
 }
 
+/** What a condition says of tags alone, and whether that is all it says. */
+export interface TagCondition {
+  readonly matchers: readonly Matcher[]
+  readonly isAll: boolean
+}
+
+/**
+ * The parts of a condition that every row must fulfil and that compare a tag with a text, as matchers: they are
+ * tried on distinct values, not on series. Each of them stays a part of the condition.
+ * @param isField  whether the measurement has a field of that name
+ */
+export function tagCondition(rest: Expr | null, isField: (name: string) => boolean): TagCondition {
+  const matchers: Matcher[] = []
+  let isAll = true
+  const walk = (expr: Expr): void => {
+    if (expr.is === 'paren') walk(expr.of)
+    else if (expr.is === 'binary' && expr.op === 'AND') {
+      walk(expr.left)
+      walk(expr.right)
+    } else {
+      const matcher = tagMatcher(expr, isField)
+      if (matcher === null) isAll = false
+      else matchers.push(matcher)
+    }
+  }
+  if (rest !== null) walk(rest)
+  return { matchers, isAll }
+}
+
+function tagMatcher(expr: Expr, isField: (name: string) => boolean): Matcher | null {
+  if (expr.is !== 'binary') return null
+  const { op, left, right } = expr
+  if (left.is !== 'field' || (left.cast !== 'tag' && (left.cast !== null || isField(left.name)))) return null
+  if (right.is === 'string' && (op === '=' || op === '!=')) return { name: left.name, op, value: right.value }
+  if (right.is === 'regex' && (op === '=~' || op === '!~'))
+    return { name: left.name, op, value: anywhere(right.source) }
+  return null
+}
+
 /** The cells of a row, by the slots that fieldSlot() gave. */
 export type RowTest = (cells: readonly Cell[]) => boolean
 type RowValue = (cells: readonly Cell[]) => Cell
@@ -110,6 +150,7 @@ type RowValue = (cells: readonly Cell[]) => Cell
 /** How names are found. */
 export interface Names {
   readonly labels: Labels
+  readonly regexes: RegexTests
   /** The slot of a field in the cells of a row; -1 when the measurement has no such field. */
   fieldSlot(name: string): number
 }
@@ -142,7 +183,7 @@ function comparison(op: BinaryOp, left: Expr, right: Expr, names: Names): RowTes
   const a = compileValue(left, names)
   if (op === '=~' || op === '!~') {
     if (right.is !== 'regex') throw statementError('a regular expression is due')
-    const matches = regexTest(right.source)
+    const matches = names.regexes.of(right.source)
     return cells => {
       const value = a(cells)
       return typeof value === 'string' && matches(value) === (op === '=~')

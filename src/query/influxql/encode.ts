@@ -4,6 +4,9 @@
 // A statement without an answer has an id alone, one that fails "error". Chunked, each series (or as many rows
 // of it as a chunk has) is such an object on a line of its own; "partial" says that more follows.
 //
+// What an answer has to say of itself (query/notes.ts) stands in the last object of its statement, as InfluxDB puts it:
+// "messages":[{"level":"warning","text":"samples are missing: ..."}].
+//
 // JSON has no NaN and no infinity: they are null. Bytes are base64.
 import type { Cell } from '../answer.ts'
 import { base64 } from '../encode-json.ts'
@@ -17,6 +20,8 @@ export interface StatementAnswer {
   readonly id: number
   readonly zone: string
   readonly series: Iterable<OutputSeries>
+  /** What there is to say of them, asked when all of them were made. */
+  messages(): readonly string[]
 }
 
 /** What an error of a statement says; null: it ends the whole answer. */
@@ -52,7 +57,7 @@ function* encodeWhole(
   const out = new TextPiece()
   out.add('{"results":[')
   let comma = ''
-  for (const { id, zone, series } of answers) {
+  for (const { id, zone, series, messages } of answers) {
     out.add(`${comma}{"statement_id":${id}`)
     comma = ','
     let seriesComma = ',"series":['
@@ -78,7 +83,7 @@ function* encodeWhole(
       if (why === null || isOpen) throw error
       out.add(`,"error":${JSON.stringify(why)}`)
     }
-    out.add('}')
+    out.add(`${messagesText(messages())}}`)
     if (out.isFull) yield out.take()
   }
   out.add(']}\n')
@@ -142,7 +147,7 @@ function* encodeChunked(
 ): Generator<Uint8Array> {
   const out = new TextPiece()
   const line = (id: number, body: string) => out.add(`{"results":[{"statement_id":${id}${body}}]}\n`)
-  for (const { id, zone, series } of answers) {
+  for (const { id, zone, series, messages } of answers) {
     /** The chunk before, whose end depends on whether another follows. */
     let waiting: string | null = null
     try {
@@ -166,9 +171,14 @@ function* encodeChunked(
       line(id, `,"error":${JSON.stringify(why)}`)
       continue
     }
-    line(id, waiting === null ? '' : `,"series":[${waiting}]`)
+    line(id, (waiting === null ? '' : `,"series":[${waiting}]`) + messagesText(messages()))
   }
   yield out.take()
+}
+
+function messagesText(messages: readonly string[]): string {
+  if (messages.length === 0) return ''
+  return `,"messages":${JSON.stringify(messages.map(text => ({ level: 'warning', text })))}`
 }
 
 function headText({ name, tags, columns }: OutputSeries): string {

@@ -2,14 +2,16 @@
 // without a name (MQTT) show each field as a measurement of its own with the field `value`: then the series
 // that PromQL calls `temperature` is `SELECT value FROM temperature`, whichever way its samples came.
 //
+// Measurements are ids of series; what they are called is asked of distinct names and values (SeriesNames), and
+// series are looked at one by one (Member) only where each is read or listed.
 // Not here: rows (rows.ts), what conditions say of tags (condition.ts).
 import type { Source } from '../../influxql/ast.ts'
 import type { Labels } from '../../series/label.ts'
 import { type Matcher, NAME_LABEL } from '../../series/matcher.ts'
-import { Regex } from '../../series/regex.ts'
 import { KIND, type Kind, TIME_MAX_US } from '../../series/sample.ts'
 import type { SeriesSource } from '../../series/source.ts'
 import type { Budget } from '../limits.ts'
+import type { RegexTests } from './regex-tests.ts'
 
 /** One series as InfluxDB counts them: the fields of one group that are part of a measurement. */
 export interface Member {
@@ -21,8 +23,8 @@ export interface Member {
 
 export interface Measurement {
   readonly name: string
-  /** In the order of their labels. */
-  readonly members: Member[]
+  /** Of series, ascending. */
+  readonly ids: Uint32Array
 }
 
 /** More series than any store has: whoever reads them counts those that are left. */
@@ -35,59 +37,51 @@ const NO_BOUND = 2 ** 31
 export function findMeasurements(
   source: SeriesSource,
   sources: readonly Source[],
+  regexes: RegexTests,
   budget: Budget
 ): Measurement[] {
-  const found = new Map<string, Map<number, Member>>()
-  for (const wanted of sources.length === 0 ? [{ regex: '' }] : sources) {
-    budget.check()
-    const isWanted = 'name' in wanted ? (name: string) => name === wanted.name : nameTest(wanted.regex)
-    const byName: Matcher[] =
-      'name' in wanted ? [{ name: NAME_LABEL, op: '=~', value: `${escaped(wanted.name)}(?s:_.*)?` }] : []
-    for (const id of source.select(byName, null, NO_BOUND)) {
-      addSeries(source, id, isWanted, found)
-    }
-  }
-  return [...found]
-    .map(([name, members]) => ({ name, members: [...members.values()].sort(byLabels) }))
+  budget.check()
+  const tests = sources.map(wanted =>
+    'name' in wanted ? (name: string) => name === wanted.name : regexes.of(wanted.regex)
+  )
+  return [...source.names.byGroupName()]
+    .filter(([name]) => tests.length === 0 || tests.some(test => test(name)))
+    .map(([name, ids]) => ({ name, ids }))
     .sort((a, b) => compare(a.name, b.name))
 }
 
-function addSeries(
+/** The part of a measurement whose tags match. @throws {VarveError} VARVE_REGEX, VARVE_REGEX_COST */
+export function narrowed(
   source: SeriesSource,
-  id: number,
-  isWanted: (name: string) => boolean,
-  found: Map<string, Map<number, Member>>
-): void {
-  const { group, field } = source.series(id)
-  const { name, labels, fields } = source.group(group)
-  const measurement = name === '' ? fields[field]! : name
-  if (!isWanted(measurement)) return
-  let members = found.get(measurement)
-  if (members === undefined) found.set(measurement, (members = new Map()))
-  let member = members.get(group)
-  if (member === undefined) members.set(group, (member = { group, labels, fields: new Map() }))
-  member.fields.set(name === '' ? 'value' : fields[field]!, field)
+  { name, ids }: Measurement,
+  tags: readonly Matcher[]
+): Measurement {
+  return tags.length === 0 ? { name, ids } : { name, ids: source.select(tags, null, NO_BOUND, ids) }
 }
 
-function nameTest(regex: string): (name: string) => boolean {
-  const matches = regexTest(regex)
-  const known = new Map<string, boolean>()
-  return name => {
-    let isWanted = known.get(name)
-    if (isWanted === undefined) known.set(name, (isWanted = matches(name)))
-    return isWanted
+/** The series of a measurement one by one, in the order of the catalog. */
+export function* members(source: SeriesSource, { name, ids }: Measurement): Generator<Member> {
+  const seen = new Map<number, Member>()
+  for (const id of ids) {
+    const series = source.series(id)
+    let member = seen.get(series.group)
+    if (member === undefined) {
+      member = { group: series.group, labels: series.labels, fields: new Map() }
+      seen.set(series.group, member)
+    }
+    member.fields.set(fieldOf(name, series.name), series.field)
   }
+  yield* seen.values()
 }
 
-/** Tests for an expression anywhere in a text, as InfluxQL does. @throws {VarveError} VARVE_REGEX */
-export function regexTest(source: string): (text: string) => boolean {
-  if (source === '') return () => true
-  const regex = new Regex(`(?s:.*)(?:${source})(?s:.*)`)
-  return text => regex.test(text)
+/** The same in the order of their labels. */
+export function sortedMembers(source: SeriesSource, measurement: Measurement): Member[] {
+  return [...members(source, measurement)].sort(byLabels)
 }
 
-function escaped(text: string): string {
-  return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
+/** The field that a series' name says within a measurement. */
+function fieldOf(measurement: string, name: string): string {
+  return name === measurement ? 'value' : name.slice(measurement.length + 1)
 }
 
 export function compare(a: string, b: string): number {
@@ -103,18 +97,16 @@ function byLabels({ labels: a }: Member, { labels: b }: Member): number {
 }
 
 /** Names of all fields of a measurement, sorted. */
-export function fieldNames({ members }: Measurement): string[] {
-  const names = new Set<string>()
-  for (const { fields } of members) for (const name of fields.keys()) names.add(name)
-  return [...names].sort()
+export function fieldNames(source: SeriesSource, { name, ids }: Measurement): string[] {
+  return source.names
+    .labelValues(NAME_LABEL, ids)
+    .map(series => fieldOf(name, series))
+    .sort()
 }
 
 /** Names of all tags of some measurements, sorted. */
-export function tagNames(measurements: readonly Measurement[]): string[] {
-  const names = new Set<string>()
-  for (const { members } of measurements)
-    for (const { labels } of members) for (const [name] of labels) names.add(name)
-  return [...names].sort()
+export function tagNames(source: SeriesSource, measurements: readonly Measurement[]): string[] {
+  return [...new Set(measurements.flatMap(({ ids }) => source.names.labelNames(ids)))].sort()
 }
 
 /** The kind of each field: of the newest value in the first series that has one. */
@@ -124,8 +116,8 @@ export function fieldKinds(
   budget: Budget
 ): Map<string, Kind> {
   const kinds = new Map<string, Kind>()
-  const open = new Set(fieldNames(measurement))
-  for (const { group, fields } of measurement.members) {
+  const open = new Set(fieldNames(source, measurement))
+  for (const { group, fields } of members(source, measurement)) {
     const wanted = [...fields].filter(([name]) => open.has(name)).sort(([, a], [, b]) => a - b)
     if (wanted.length === 0) continue
     budget.check()

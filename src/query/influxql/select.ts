@@ -13,9 +13,25 @@ import type { Budget } from '../limits.ts'
 import { type AggregateFacts, callResults } from './aggregate.ts'
 import { compileResult, joined } from './call-rows.ts'
 import { type Plan, planColumns } from './columns.ts'
-import { type Condition, compileCondition, compileValue, type RowTest, splitCondition } from './condition.ts'
-import { fieldKinds, fieldNames, findMeasurements, type Measurement, tagNames } from './measurements.ts'
+import {
+  type Condition,
+  compileCondition,
+  compileValue,
+  type RowTest,
+  splitCondition,
+  tagCondition
+} from './condition.ts'
+import {
+  fieldKinds,
+  fieldNames,
+  findMeasurements,
+  type Measurement,
+  narrowed,
+  sortedMembers,
+  tagNames
+} from './measurements.ts'
 import { SELECTORS } from './reduce.ts'
+import type { RegexTests } from './regex-tests.ts'
 import { mergedRows, type Reading } from './rows.ts'
 import { chosen, compareLists, dimensionsOf, type TagSet } from './tag-sets.ts'
 import { TimeWindows } from './zone.ts'
@@ -41,25 +57,26 @@ export interface Context {
   readonly source: SeriesSource
   readonly budget: Budget
   readonly nowUs: number
+  readonly regexes: RegexTests
 }
 
 /** @throws {VarveError} VARVE_INFLUXQL_EVAL, VARVE_QUERY_*, VARVE_REGEX */
 export function* selectSeries(context: Context, statement: SelectStatement): Generator<OutputSeries> {
-  const { source, budget, nowUs } = context
+  const { source, budget, nowUs, regexes } = context
   const condition = splitCondition(statement.where, BigInt(nowUs) * 1000n, statement.zone)
-  const measurements = findMeasurements(source, statement.sources, budget)
-  const dimensions = dimensionsOf(statement, measurements)
+  const measurements = findMeasurements(source, statement.sources, regexes, budget)
+  const dimensions = dimensionsOf(source, statement, measurements, regexes)
   const kinds = () => {
     const all = new Map<string, 0 | 1 | 2 | 3>()
     for (const one of measurements)
       for (const [name, kind] of fieldKinds(source, one, budget)) all.set(name, kind)
     return all
   }
-  const fields = [...new Set(measurements.flatMap(fieldNames))].sort()
+  const fields = [...new Set(measurements.flatMap(one => fieldNames(source, one)))].sort()
   // As InfluxDB has it, a pattern in GROUP BY takes all tags out of a wildcard.
   const isOpen = statement.groupBy.tags.every(tag => 'name' in tag)
-  const tags = isOpen ? tagNames(measurements).filter(name => !dimensions.includes(name)) : []
-  const plan = planColumns(statement, { fields, tags, kinds })
+  const tags = isOpen ? tagNames(source, measurements).filter(name => !dimensions.includes(name)) : []
+  const plan = planColumns(statement, { fields, tags, kinds, regexes })
   const selecting = new Selecting(context, statement, plan, condition, dimensions)
   let series = 0
   const ordered = statement.isDescending ? [...measurements].reverse() : measurements
@@ -114,7 +131,7 @@ class Selecting {
   /** The fields that rows are read with: those of the columns (or calls) first, then those of WHERE. */
   private slots(measurement: Measurement): string[] {
     const { plan, condition } = this
-    const known = new Set(fieldNames(measurement))
+    const known = new Set(fieldNames(this.context.source, measurement))
     const names: string[] = []
     if (plan.calls.length > 0) names.push(...plan.calls.map(({ field }) => field))
     else for (const { expr } of plan.columns) names.push(...fieldsUsed(expr))
@@ -125,6 +142,7 @@ class Selecting {
   /** The series that fulfil WHERE as far as it speaks of tags, by the tags of GROUP BY. */
   tagSets(measurement: Measurement): TagSet[] {
     const { condition, dimensions, plan } = this
+    const { source, regexes } = this.context
     const slots = this.slots(measurement)
     const wanted =
       plan.calls.length > 0
@@ -133,9 +151,11 @@ class Selecting {
     // Rows of calls are read with the condition's fields in front.
     const order = plan.calls.length > 0 ? this.conditionFields(measurement) : slots
     const sets = new Map<string, TagSet>()
-    for (const member of measurement.members) {
+    const known = new Set(fieldNames(source, measurement))
+    const { matchers } = tagCondition(condition.rest, name => known.has(name))
+    for (const member of sortedMembers(source, narrowed(source, measurement, matchers))) {
       if (!wanted.some(name => member.fields.has(name))) continue
-      const names = { labels: member.labels, fieldSlot: (name: string) => order.indexOf(name) }
+      const names = { labels: member.labels, regexes, fieldSlot: (name: string) => order.indexOf(name) }
       const test: boolean | RowTest = compileCondition(condition.rest, names)
       if (test === false) continue
       const values = dimensions.map(name => labelValue(member.labels, name))
@@ -149,7 +169,7 @@ class Selecting {
   }
 
   private conditionFields(measurement: Measurement): string[] {
-    const known = new Set(fieldNames(measurement))
+    const known = new Set(fieldNames(this.context.source, measurement))
     return [...new Set(fieldsUsed(this.condition.rest))].filter(name => known.has(name))
   }
 
@@ -206,7 +226,7 @@ class Selecting {
       let values = columns.get(reading)
       if (values === undefined) {
         const { labels } = reading.member
-        const names = { labels, fieldSlot: (name: string) => fields.indexOf(name) }
+        const names = { labels, regexes: context.regexes, fieldSlot: (name: string) => fields.indexOf(name) }
         values = plan.columns.map(({ expr }) => {
           const value = compileValue(expr, names)
           const isTag = expr.is === 'field' && (expr.cast === 'tag' || !fields.includes(expr.name))

@@ -1,19 +1,20 @@
 // SHOW: lists of measurements, fields, tags, their values, and series. WHERE narrows by tags; times in it
 // narrow nothing, as in InfluxDB before 1.8.
 import type { KeyCondition, Page, ShowStatement } from '../../influxql/ast.ts'
-import { type Labels, labelValue } from '../../series/label.ts'
+import type { Labels } from '../../series/label.ts'
 import type { Cell } from '../answer.ts'
-import { compileCondition, splitCondition } from './condition.ts'
+import { compileCondition, splitCondition, tagCondition } from './condition.ts'
 import {
   compare,
   fieldKinds,
   findMeasurements,
   KIND_WORDS,
   type Measurement,
-  type Member,
-  regexTest,
+  members,
+  narrowed,
   tagNames
 } from './measurements.ts'
+import type { RegexTests } from './regex-tests.ts'
 import type { Context, OutputRow, OutputSeries } from './select.ts'
 
 /** A list as a series whose rows have no time. */
@@ -28,19 +29,30 @@ export function listSeries(
   return { name, tags: null, columns, timeNs: null, rows: timeless() }
 }
 
+/** The measurements of a statement, each with the series that fulfil WHERE as far as it speaks of tags. */
+function shown(
+  { source, budget, nowUs, regexes }: Context,
+  { where, sources }: ShowStatement
+): Measurement[] {
+  const { rest } = splitCondition(where, BigInt(nowUs) * 1000n, '')
+  const { matchers, isAll } = tagCondition(rest, () => false)
+  return findMeasurements(source, sources, regexes, budget)
+    .map(measurement => {
+      const part = narrowed(source, measurement, matchers)
+      if (isAll) return part
+      const fulfil = (id: number) => {
+        const { labels } = source.series(id)
+        return compileCondition(rest, { labels, regexes, fieldSlot: () => -1 }) === true
+      }
+      return { name: part.name, ids: part.ids.filter(fulfil) }
+    })
+    .filter(({ ids }) => ids.length > 0)
+}
+
 /** @throws {VarveError} VARVE_INFLUXQL_EVAL, VARVE_REGEX */
 export function* showSeries(context: Context, statement: ShowStatement): Generator<OutputSeries> {
   const { source, budget } = context
-  const condition = splitCondition(statement.where, BigInt(context.nowUs) * 1000n, '')
-  const measurements = findMeasurements(source, statement.sources, budget)
-    .map(({ name, members }) => ({
-      name,
-      members: members.filter(({ labels }) => {
-        const test = compileCondition(condition.rest, { labels, fieldSlot: () => -1 })
-        return test === true
-      })
-    }))
-    .filter(({ members }) => members.length > 0)
+  const measurements = shown(context, statement)
   const paged = <T>(all: readonly T[]): readonly T[] =>
     page(statement.isDescending ? [...all].reverse() : all, statement.rows)
   if (statement.of === 'measurements') {
@@ -49,16 +61,11 @@ export function* showSeries(context: Context, statement: ShowStatement): Generat
     return
   }
   if (statement.of === 'series') {
-    const keys = measurements.flatMap(({ name, members }) =>
-      members.map(({ labels }) => seriesKey(name, labels))
+    const keys = measurements.flatMap(one =>
+      Array.from(members(source, one), ({ labels }) => seriesKey(one.name, labels))
     )
-    const shown = paged([...new Set(keys)].sort(compare))
-    if (shown.length > 0)
-      yield listSeries(
-        '',
-        ['key'],
-        shown.map(key => [key])
-      )
+    const rows = paged([...new Set(keys)].sort(compare)).map(key => [key])
+    if (rows.length > 0) yield listSeries('', ['key'], rows)
     return
   }
   for (const measurement of measurements) {
@@ -75,7 +82,7 @@ const COLUMNS = {
 } as const
 
 function rowsOf(
-  { source, budget }: Context,
+  { source, budget, regexes }: Context,
   { of, key }: ShowStatement,
   measurement: Measurement
 ): readonly Cell[][] {
@@ -83,27 +90,16 @@ function rowsOf(
     const kinds = fieldKinds(source, measurement, budget)
     return [...kinds].sort(([a], [b]) => compare(a, b)).map(([name, kind]) => [name, KIND_WORDS[kind]])
   }
-  const names = tagNames([measurement])
+  const names = tagNames(source, [measurement])
   if (of === 'tag keys') return names.map(name => [name])
-  const isWanted = keyTest(key!)
-  return names
-    .filter(isWanted)
-    .flatMap(name => valuesOf(measurement.members, name).map(value => [name, value]))
+  const valuesOf = (name: string) => source.names.labelValues(name, measurement.ids).sort(compare)
+  return names.filter(keyTest(key!, regexes)).flatMap(name => valuesOf(name).map(value => [name, value]))
 }
 
-function keyTest(key: KeyCondition): (name: string) => boolean {
+function keyTest(key: KeyCondition, regexes: RegexTests): (name: string) => boolean {
   if ('names' in key) return name => key.names.includes(name) === (key.op === '=')
-  const matches = regexTest(key.regex)
+  const matches = regexes.of(key.regex)
   return name => matches(name) === (key.op === '=~')
-}
-
-function valuesOf(members: readonly Member[], name: string): string[] {
-  const values = new Set<string>()
-  for (const { labels } of members) {
-    const value = labelValue(labels, name)
-    if (value !== '') values.add(value)
-  }
-  return [...values].sort(compare)
 }
 
 /** As line protocol writes it. */

@@ -1,6 +1,8 @@
 // GROUP BY tags: each combination of their values is one series of the answer; which are shown, and in what order.
 import type { Page, SelectStatement } from '../../influxql/ast.ts'
-import { compare, type Measurement, regexTest, tagNames } from './measurements.ts'
+import type { SeriesSource } from '../../series/source.ts'
+import { compare, type Measurement, tagNames } from './measurements.ts'
+import type { RegexTests } from './regex-tests.ts'
 import type { Reading } from './rows.ts'
 
 export interface TagSet {
@@ -9,13 +11,18 @@ export interface TagSet {
 }
 
 /** The tags of GROUP BY, sorted. */
-export function dimensionsOf({ groupBy }: SelectStatement, measurements: readonly Measurement[]): string[] {
+export function dimensionsOf(
+  source: SeriesSource,
+  { groupBy }: SelectStatement,
+  measurements: readonly Measurement[],
+  regexes: RegexTests
+): string[] {
   const found = new Set<string>()
   for (const tag of groupBy.tags) {
     if ('name' in tag) found.add(tag.name)
     else {
-      const isWanted = 'regex' in tag ? regexTest(tag.regex) : () => true
-      for (const name of tagNames(measurements)) if (isWanted(name)) found.add(name)
+      const isWanted = 'regex' in tag ? regexes.of(tag.regex) : () => true
+      for (const name of tagNames(source, measurements)) if (isWanted(name)) found.add(name)
     }
   }
   return [...found].sort()

@@ -1,4 +1,5 @@
-// Series, label names, values of a label and metadata, as Prometheus' API lists them.
+// Series, label names, values of a label and metadata, as Prometheus' API lists them. All but series cost their
+// distinct values and a pass over numbers (series/catalog-names.ts).
 //
 // A span narrows the list to series whose group has a row in it; over more than groupsReadMax groups it
 // narrows nothing, since that would read the store for a drop-down (Prometheus narrows by blocks of two
@@ -27,19 +28,27 @@ export function listOf(
 ): { value: unknown; isCut: boolean } {
   const { kind, limit } = request
   if (kind === 'promql-metadata') return metadata(source, request, budget)
-  const found = new Set<string>()
-  const series: Labels[] = []
-  for (const labels of selected(source, request, budget)) {
-    if (kind === 'promql-series') series.push(labels)
-    else if (kind === 'promql-labels') for (const [label] of labels) found.add(label)
-    else {
-      const value = labelValue(labels, request.name)
-      if (value !== '') found.add(value)
-    }
-  }
+  const { ids, strings } = selected(source, request, budget)
   if (kind === 'promql-series') {
-    const shown = cut(series.sort(compareLabels), limit)
+    const listed = new Map<string, Labels>()
+    for (const id of ids) {
+      const { name, labels } = source.series(id)
+      const named = withName(name, labels)
+      listed.set(JSON.stringify(named), named)
+    }
+    for (const labels of strings) listed.set(JSON.stringify(labels), labels)
+    const shown = cut([...listed.values()].sort(compareLabels), limit)
     return { value: shown.value.map(labels => Object.fromEntries(labels)), isCut: shown.isCut }
+  }
+  const found = new Set<string>()
+  if (kind === 'promql-labels') {
+    if (ids.length > 0) found.add(NAME_LABEL)
+    for (const name of source.names.labelNames(ids)) found.add(name)
+    for (const labels of strings) for (const [name] of labels) found.add(name)
+  } else {
+    for (const value of source.names.labelValues(request.name, ids)) found.add(value)
+    for (const labels of strings) found.add(labelValue(labels, request.name))
+    found.delete('')
   }
   return cut([...found].sort(), limit)
 }
@@ -61,28 +70,30 @@ function readSelector(text: string): readonly Matcher[] {
   return node.matchers
 }
 
-/** The labels of the series that are asked for, the name among them; no series comes twice. */
-function* selected(source: SeriesSource, request: PromqlListRequest, budget: Budget): Generator<Labels> {
+/** The series that are asked for, and the labels of those that show strings; one may be among both. */
+function selected(
+  source: SeriesSource,
+  request: PromqlListRequest,
+  budget: Budget
+): { ids: Uint32Array; strings: Labels[] } {
   const { match, startUs, endUs } = request
   const selectors = match.length === 0 ? [[]] : match.map(readSelector)
-  const ids = new Set<number>()
-  const read = new Map<string, Labels>()
+  const found: Uint32Array[] = []
+  const strings: Labels[] = []
   for (const matchers of selectors) {
     budget.check()
     if (isOfStrings(matchers, request)) {
-      for (const labels of readSpan({ source, budget, log: null }, matchers, startUs, endUs, seen))
-        read.set(JSON.stringify(labels), labels)
-    } else for (const id of source.select(matchers, null, budget.limits.seriesMax)) ids.add(id)
+      strings.push(...readSpan({ source, budget, log: null }, matchers, startUs, endUs, seen))
+    } else found.push(source.select(matchers, null, budget.limits.seriesMax))
   }
+  const ids = found.length === 1 ? found[0]! : union(found)
   const isNarrow = startUs > TIME_MIN_US || endUs < TIME_MAX_US
   const live = isNarrow ? liveGroups(source, ids, request, budget) : null
-  for (const id of ids) {
-    const { name, labels, group } = source.series(id)
-    const named = withName(name, labels)
-    read.delete(JSON.stringify(named))
-    if (live === null || live.has(group)) yield named
-  }
-  yield* read.values()
+  return { ids: live === null ? ids : ids.filter(id => live.has(source.series(id).group)), strings }
+}
+
+function union(all: readonly Uint32Array[]): Uint32Array {
+  return Uint32Array.from(new Set(all.flatMap(ids => [...ids]))).sort()
 }
 
 /** Whether the strings of a selector decide what is listed. */
@@ -106,12 +117,11 @@ function seen(labels: Labels): SampleSink<Labels> {
 /** The groups with a row in the span, or null when there are too many to look. */
 function liveGroups(
   source: SeriesSource,
-  ids: ReadonlySet<number>,
+  ids: Uint32Array,
   { startUs, endUs }: PromqlListRequest,
   budget: Budget
 ): ReadonlySet<number> | null {
-  const groups = new Set<number>()
-  for (const id of ids) groups.add(source.series(id).group)
+  const groups = new Set(source.names.groupsOf(ids))
   if (groups.size > groupsReadMax) return null
   for (const group of groups) {
     budget.check()
@@ -129,9 +139,8 @@ function liveGroups(
  */
 function metadata(source: SeriesSource, { name, limit }: PromqlListRequest, budget: Budget) {
   const matchers: Matcher[] = name === '' ? [] : [{ name: NAME_LABEL, op: '=', value: name }]
-  const names = new Set<string>()
-  for (const id of source.select(matchers, null, budget.limits.seriesMax)) names.add(source.series(id).name)
-  const shown = cut([...names].sort(), limit)
+  const names = source.names.labelValues(NAME_LABEL, source.select(matchers, null, budget.limits.seriesMax))
+  const shown = cut(names.sort(), limit)
   const entry = (text: string) => [
     { type: /_(?:total|bucket|count|sum)$/.test(text) ? 'counter' : 'unknown', help: '', unit: '' }
   ]

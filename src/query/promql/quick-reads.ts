@@ -10,7 +10,7 @@ import { KIND, TIME_MAX_US, TIME_MIN_US } from '../../series/sample.ts'
 import type { SummaryColumn, TierFigures, TierNeed } from '../../series/source.ts'
 import { samplesOf } from '../cursor.ts'
 import { isRawCheap, ROWS_PER_FIGURE } from '../raw-cost.ts'
-import type { Stretch } from '../tiers.ts'
+import { noteGone, type Stretch } from '../tiers.ts'
 import { emptySeries, type GridSeries, hasAny } from './grid.ts'
 import { PLAIN_FUNCTIONS } from './range-functions.ts'
 import { openSelection, type Reading, type SampleSink, type SelectedGroup, VALUE_LABEL } from './selection.ts'
@@ -39,6 +39,7 @@ export function* readNewest(
       continue
     }
     budget.scanned(found.length)
+    noteGone(source, group, fromUs, toUs + 1, budget.notes)
     log?.add('raw', { fromUs, toUs: toUs + 1 }, source.blocksRead - blocksBefore, 0, found.length)
     for (const { field, timeUs, value } of found) {
       if (timeUs < fromUs) continue
@@ -241,6 +242,7 @@ export class Fold {
     if (fromUs > toUs) return true
     const blocksBefore = source.blocksRead
     let samples = 0
+    noteGone(source, group, fromUs, toUs + 1, budget.notes)
     for (const part of source.folds(group, fields, fromUs, toUs, lengthUs, false, originUs)) {
       const found = samplesOf(part)
       samples += found

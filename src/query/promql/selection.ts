@@ -15,6 +15,7 @@ import { KIND, TIME_MAX_US, TIME_MIN_US, textValue } from '../../series/sample.t
 import type { SeriesSource } from '../../series/source.ts'
 import { samplesOf } from '../cursor.ts'
 import type { Budget } from '../limits.ts'
+import { noteGone } from '../tiers.ts'
 import type { ReadLog } from './explain.ts'
 import type { GridSeries } from './grid.ts'
 import { withLabel, withName } from './label-set.ts'
@@ -116,6 +117,7 @@ export function openSelection<T>(
       const fields = new Map(Array.from(labels, ([field, own]) => [field, new States(own, opened)]))
       const wanted = [...fields.keys()].sort((a, b) => a - b)
       const blocksBefore = source.blocksRead
+      noteGone(source, group, fromUs, toUs + 1, budget.notes)
       let samples = 0
       for (const run of source.runs(group, wanted, fromUs, toUs)) {
         const found = samplesOf(run)

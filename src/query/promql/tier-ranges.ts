@@ -7,7 +7,7 @@
 //
 // Invariants: an element lies wholly in a range or wholly outside; a series in which a window does not tell
 // (strings, sums near overflow, falls of what is no counter) is read raw as a whole; what raw has lost by
-// retention and no tier tells exactly is not there.
+// retention and no tier tells exactly is not there, which the answer says.
 // Not here: the functions (tier-functions.ts), which windows can be trusted (rollup/tier-reader.ts).
 import type { Labels } from '../../series/label.ts'
 import type { Matcher } from '../../series/matcher.ts'
@@ -16,7 +16,7 @@ import { KIND, TIME_MAX_US, TIME_MIN_US } from '../../series/sample.ts'
 import type { TierNeed, TierSource } from '../../series/source.ts'
 import { isStale } from '../../series/stale.ts'
 import { samplesOf } from '../cursor.ts'
-import { type CutTier, isAllRaw, planExact, type Stretch } from '../tiers.ts'
+import { type CutTier, Distrust, isAllRaw, noteGone, planExact, type Stretch } from '../tiers.ts'
 import { emptySeries, type GridSeries, hasAny } from './grid.ts'
 import type { Fold } from './quick-reads.ts'
 import { openSelection, type Reading, type SampleSink, VALUE_LABEL } from './selection.ts'
@@ -67,7 +67,7 @@ export function* readTiered(
   open: (labels: Labels) => SampleSink<GridSeries>,
   fold: Fold | null
 ): Generator<GridSeries> {
-  const { budget } = reading
+  const { source, budget } = reading
   const selection = openSelection(reading, matchers, open)
   // What is asked of strings, which tiers only count.
   const own = matchers.some(({ name }) => name === VALUE_LABEL) ? [] : tiers
@@ -80,29 +80,58 @@ export function* readTiered(
   for (const one of selection.groups()) {
     const { group, labels } = one
     const isCheap = own.length > 0 && fold?.isCheap(group, own[0]!.tier.stepUs)
-    const plan = planExact(group, fromUs, toUs + 1, own)
-    const folded = own.length === 0 ? null : (fold?.series(one, isCheap ? undefined : plan) ?? null)
+    const foldPlan = isCheap ? undefined : planExact(source, group, fromUs, toUs + 1, own)
+    const folded = own.length === 0 ? null : (fold?.series(one, foldPlan) ?? null)
     if (folded !== null) {
       yield* folded
       continue
     }
-    if (isAllRaw(plan)) {
+    let steppers: Map<number, TierStepper> | null = null
+    for (const distrust = new Distrust(); steppers === null; ) {
+      const plan = planExact(source, group, fromUs, toUs + 1, own, distrust.of(group))
+      if (isAllRaw(plan)) break
+      steppers = new Map()
+      for (const [field, own] of labels) steppers.set(field, new TierStepper(windows, own, fn, budget))
+      if (!readPlan(reading, group, plan, fn, steppers, distrust)) steppers = null
+    }
+    if (steppers === null) {
       yield* selection.read(group, labels, rawFromUs, toUs)
       continue
     }
-    const steppers = new Map<number, TierStepper>()
-    for (const [field, own] of labels) steppers.set(field, new TierStepper(windows, own, fn, budget))
-    for (const stretch of plan) {
-      if (stretch.tier === null) readSamples(reading, group, stretch, fn, steppers)
-      else readWindows(reading, group, stretch, stretch.tier, fn, steppers)
-    }
-    const untold = new Map([...labels].filter(([field]) => !steppers.has(field)))
+    const told = steppers
+    const untold = new Map([...labels].filter(([field]) => !told.has(field)))
     for (const stepper of steppers.values()) {
       const made = stepper.finish()
       if (made !== null) yield made
     }
     if (untold.size > 0) yield* selection.read(group, untold, rawFromUs, toUs)
   }
+}
+
+/** Reads what a plan says; false when a tier was found damaged that is to be read last. */
+function readPlan(
+  reading: Reading,
+  group: number,
+  plan: readonly Stretch[],
+  fn: TierFunction,
+  steppers: Map<number, TierStepper>,
+  distrust: Distrust
+): boolean {
+  const { source, budget } = reading
+  for (const stretch of plan) {
+    const { tier, fromUs, toUs } = stretch
+    if (tier === null) {
+      noteGone(source, group, fromUs, toUs, budget.notes)
+      readSamples(reading, group, stretch, fn, steppers)
+      continue
+    }
+    const { damagesMet } = tier
+    readWindows(reading, group, stretch, tier, fn, steppers)
+    if (tier.damagesMet === damagesMet) continue
+    if (distrust.add(group, tier)) return false
+    budget.notes.readDamaged(tier)
+  }
+  return true
 }
 
 /** Takes steppers out whose series a window does not tell. */
@@ -116,7 +145,7 @@ function readWindows(
 ): void {
   const fields = [...steppers.keys()].sort((a, b) => a - b)
   if (fields.length === 0) return
-  const { blocksRead: blocksBefore, damagesMet } = tier
+  const { blocksRead: blocksBefore } = tier
   let read = 0
   let samples = 0
   for (const window of tier.windows(group, fields, fromUs, toUs, needs)) {
@@ -128,8 +157,6 @@ function readWindows(
     else steppers.delete(window.field)
   }
   budget.scanned(read % 1024)
-  // The samples may be sound.
-  if (tier.damagesMet > damagesMet) steppers.clear()
   log?.add(tier.name, { fromUs, toUs }, tier.blocksRead - blocksBefore, read, samples)
 }
 
