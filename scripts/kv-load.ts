@@ -1,21 +1,22 @@
 // The load of bench-kv-peers.ts on our store, in a process of its own so that its bytes, its CPU and its memory are its
 // own. Prints one line of JSON.
 //
-//   node scripts/kv-load.ts DIR fill KEYS                  all keys once, in batches
-//   node scripts/kv-load.ts DIR overwrite KEYS PUTS N      random keys, N callers, each waits for its put
+//   node scripts/kv-load.ts DIR fill KEYS [SHARE]          all keys once, in batches; values as kv-values.ts makes them of SHARE (0.5)
+//   node scripts/kv-load.ts DIR overwrite KEYS PUTS N [SHARE]    random keys, N callers, each waits for its put
 //   node scripts/kv-load.ts DIR get KEYS GETS              random keys among 20,000, after one round of them
 //   node scripts/kv-load.ts DIR open KEYS                  how long until the first get after the process before
 import { Random } from '../src/base/random.ts'
 import { bytes } from '../src/embedded/codec.ts'
 import { open } from '../src/embedded/open.ts'
+import { ValueSource } from './kv-values.ts'
 
 const HOT_KEYS = 20_000
 const BATCH = 1000
 
 const [dir, act, ...numbers] = process.argv.slice(2)
 const [keys = 0, count = 0, callers = 0] = numbers.map(Number)
-const value = Buffer.alloc(100, 'v')
 const random = new Random(7)
+const values = new ValueSource(Number(numbers[act === 'fill' ? 1 : 3] ?? 0.5))
 const keyOf = (n: number) => String(n).padStart(16, '0')
 
 const openMs = performance.now()
@@ -29,14 +30,14 @@ const cpu = process.cpuUsage()
 if (act === 'fill') {
   for (let n = 0; n < keys; n += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, keys - n) }, (_, i) =>
-      entries.putting(keyOf(n + i), value)
+      entries.putting(keyOf(n + i), values.next())
     )
     await db.batch(batch)
   }
 } else if (act === 'overwrite') {
   let left = count
   const caller = async () => {
-    while (left-- > 0) await entries.put(keyOf(random.below(keys)), value)
+    while (left-- > 0) await entries.put(keyOf(random.below(keys)), values.next())
   }
   await Promise.all(Array.from({ length: callers }, caller))
 } else if (act === 'get') {
@@ -51,7 +52,8 @@ console.log(
   JSON.stringify({
     openedMs,
     tookMs,
-    cpuS: (user + system) / 1e6,
+    userS: user / 1e6,
+    systemS: system / 1e6,
     rssBytes: process.memoryUsage().rss,
     segments: statistics.segments,
     segmentBytes: statistics.segmentBytes,
