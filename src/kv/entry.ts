@@ -84,12 +84,19 @@ export class Entry {
 
   /** Bytes of memory it takes, with its key, about: objects and table slots included. */
   get weight(): number {
-    return this.stored.length + this.size + ENTRY_OVERHEAD
+    const own = this.size > PACKED_BYTES_MAX ? OWN_BYTES_OVERHEAD : 0
+    return this.stored.length + this.size + ENTRY_OVERHEAD + own
   }
 }
 
-/** Bytes an entry costs in memory beyond key and value, estimated: object, string, typed array, backing store, slot. */
-const ENTRY_OVERHEAD = 240
+/** Larger values get bytes of their own in a memtable, smaller ones lie together (value-arena.ts). */
+export const PACKED_BYTES_MAX = 4096
+/**
+ * Bytes an entry costs in memory beyond key and value, measured: object, string and slot; and where its value has bytes
+ * of its own, those objects too.
+ */
+const ENTRY_OVERHEAD = 140
+const OWN_BYTES_OVERHEAD = 200
 
 function headOf({ version, expiresUs, deleted }: Entry): number {
   return version * 4 + (expiresUs === 0 ? 0 : 2) + (deleted ? 1 : 0)

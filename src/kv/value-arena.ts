@@ -4,11 +4,10 @@
 // Invariants: bytes in a slab never change; a slab lives as long as an entry in it does, so that whoever overwrites many
 // counts what is dead and moves the others (memtables.ts).
 // Not here: entries (entry.ts).
-import { Entry } from './entry.ts'
+import { Entry, PACKED_BYTES_MAX } from './entry.ts'
 
+/** Many times PACKED_BYTES_MAX, since what is left of a slab at its end is wasted. */
 const SLAB_BYTES = 64 * 1024
-/** Larger values get bytes of their own: what is left of a slab is wasted at its end. */
-const PACKED_BYTES_MAX = SLAB_BYTES / 16
 const NO_ROOM = new Uint8Array(0)
 
 export class ValueArena {
