@@ -2,7 +2,7 @@
 // device for each, cached gets, and how soon a killed process is back. As root on an ext4 image on a loop device that
 // only the store under test uses.
 //
-//   node scripts/bench-kv-peers.ts [--dir DIR] [--keys 1000000] [--puts 1000000] [--share 0.5] [--only varve,rocksdb,leveldb]
+//   node scripts/bench-kv-peers.ts [--dir DIR] [--keys 1000000] [--puts 2000000] [--share 0.5] [--only varve,rocksdb,leveldb]
 //
 // Peers: RocksDB by its own db_bench (Debian's rocksdb-tools), LevelDB by python3-plyvel; each with a memtable of as
 // many bytes as ours, its usual compression (snappy), and a sync before each acknowledgement. Values are those of
@@ -36,7 +36,7 @@ const BYTES_OF_PEERS_MAX = 0.5
 
 const given = benchArguments(NAMES, ['keys', 'puts', 'gets', 'share'])
 const keys = given.number('keys', 1_000_000)
-const puts = given.number('puts', 1_000_000)
+const puts = given.number('puts', 2_000_000)
 const gets = given.number('gets', 5_000_000)
 const share = given.number('share', 0.5)
 const isSqueezed = share < 1
@@ -45,6 +45,15 @@ interface Puts {
   readonly rate: number
   /** Device bytes for a put, in all that was written until the store had gone. */
   readonly bytes: number
+  /** What of them the store wrote, by its own count, as far as it tells. */
+  readonly parts: Parts
+}
+
+type Parts = Readonly<Record<string, number>>
+
+interface Ran {
+  readonly seconds: number
+  readonly parts: Parts
 }
 
 interface Figures {
@@ -53,14 +62,16 @@ interface Figures {
   readonly reopenedMs?: number
 }
 
-/** Runs each load; `overwrite` gives the seconds that it took. */
-function measured(medium: Medium, overwrite: (count: number, callers: number) => number): Map<Callers, Puts> {
+/** Runs each load; `overwrite` says what it took, and the bytes of each part of the store. */
+function measured(medium: Medium, overwrite: (count: number, callers: number) => Ran): Map<Callers, Puts> {
   const found = new Map<Callers, Puts>()
   for (const [callers, part] of LOADS) {
     const count = Math.ceil((puts * part) / callers) * callers
     const before = medium.writtenBytes(process.pid)
-    const seconds = overwrite(count, callers)
-    found.set(callers, { rate: count / seconds, bytes: (medium.writtenBytes(process.pid) - before) / count })
+    const { seconds, parts } = overwrite(count, callers)
+    const bytes = (medium.writtenBytes(process.pid) - before) / count
+    const perPut = Object.entries(parts).map(([part, all]) => [part, all / count] as const)
+    found.set(callers, { rate: count / seconds, bytes, parts: Object.fromEntries(perPut) })
   }
   return found
 }
@@ -77,6 +88,13 @@ function run(command: string, args: readonly string[], input = ''): string {
 interface Load {
   readonly openedMs: number
   readonly tookMs: number
+  readonly userS: number
+  readonly systemS: number
+  readonly syncs: number
+  readonly walBytes: number
+  readonly walPaddingBytes: number
+  readonly flushBytes: number
+  readonly compactionBytes: number
 }
 
 function ours(dir: string, act: string, ...numbers: number[]): Load {
@@ -92,10 +110,16 @@ function ours(dir: string, act: string, ...numbers: number[]): Load {
 function varve(medium: Medium): Figures {
   const dir = join(medium.path, 'varve')
   ours(dir, 'fill', keys, share)
-  const found = measured(
-    medium,
-    (count, callers) => ours(dir, 'overwrite', keys, count, callers, share).tookMs / 1000
-  )
+  const found = measured(medium, (count, callers) => {
+    const load = ours(dir, 'overwrite', keys, count, callers, share)
+    const { walPaddingBytes: padding, walBytes, flushBytes: flushed, compactionBytes: joined } = load
+    const parts = { WAL: walBytes - padding, padding, flushed, joined }
+    const cpuUs = (load.userS + load.systemS) * 1e6
+    return {
+      seconds: load.tookMs / 1000,
+      parts: { ...parts, 'CPU us': cpuUs, 'syncs/1000': load.syncs * 1000 }
+    }
+  })
   // The process before was killed.
   const { openedMs } = ours(dir, 'open', keys)
   const got = ours(dir, 'get', keys, gets)
@@ -114,7 +138,8 @@ function rocksdb(medium: Medium): Figures {
       ...['--benchmarks=overwrite,waitforcompaction', '--use_existing_db=1', '--sync=1'],
       ...[`--threads=${callers}`, `--writes=${count / callers}`, ...usual]
     ])
-    return count / Number(/^overwrite\s*:.*?([\d.]+) ops\/sec/m.exec(out)?.[1])
+    const rate = Number(/^overwrite\s*:.*?([\d.]+) ops\/sec/m.exec(out)?.[1])
+    return { seconds: count / rate, parts: {} }
   }
   return { puts: measured(medium, overwrite) }
 }
@@ -157,7 +182,12 @@ function leveldb(medium: Medium): Figures {
     return run('/usr/bin/python3', ['-', act, join(medium.path, 'leveldb'), pool, kind, ...numbers], LEVELDB)
   }
   load('fill', 0, 1)
-  return { puts: measured(medium, (count, callers) => Number(load('overwrite', count, callers))) }
+  return {
+    puts: measured(medium, (count, callers) => ({
+      seconds: Number(load('overwrite', count, callers)),
+      parts: {}
+    }))
+  }
 }
 
 const stores: Record<Name, (medium: Medium) => Figures> = { varve, rocksdb, leveldb }
@@ -179,11 +209,12 @@ for (const name of given.names) {
 }
 printTable(
   [...found].flatMap(([store, { puts: of }]) =>
-    [...of].map(([callers, { rate, bytes }]) => ({
+    [...of].map(([callers, { rate, bytes, parts }]) => ({
       store,
       callers,
       'puts/s': round(rate),
-      'device bytes/put': round(bytes)
+      'device bytes/put': round(bytes),
+      ...Object.fromEntries(Object.entries(parts).map(([part, of]) => [part, round(of)]))
     }))
   )
 )

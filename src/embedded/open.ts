@@ -85,6 +85,7 @@ async function openLocked(disk: NodeDisk, lock: DirLock, choices: OpenChoices): 
     clock,
     synced: group => engine.wal.synced(group),
     compact: () => compaction.run(),
+    written: engine.wal.stats,
     close: async () => {
       await compaction.stop()
       await engine.close()

@@ -19,8 +19,8 @@ interface Counted {
   dead: number
 }
 
-/** Fewer dead bytes are not worth moving the others. */
-const DEAD_BYTES_MIN = 256 * 1024
+/** The share of a full memtable's bytes that dead ones must have to be worth moving the others. */
+const DEAD_SHARE_MIN = 1 / 64
 
 function empty(): Counted {
   return { entries: new Memtable<Entry>(), values: new ValueArena(), weight: 0, bytes: 0, dead: 0 }
@@ -29,6 +29,12 @@ function empty(): Counted {
 export class Memtables {
   private active = empty()
   private frozen: Counted | null = null
+  private readonly deadBytesMin: number
+
+  /** @param memtableBytesMax  how large one becomes before it is flushed */
+  constructor(memtableBytesMax: number) {
+    this.deadBytesMin = memtableBytesMax * DEAD_SHARE_MIN
+  }
 
   /** Memory of the memtable that takes writes, about. */
   get activeWeight(): number {
@@ -69,7 +75,7 @@ export class Memtables {
     active.weight -= before.weight
     active.bytes -= bytesOfEntry(before)
     active.dead += packedBytes(before)
-    if (active.dead >= DEAD_BYTES_MIN && active.dead > active.bytes) this.pack()
+    if (active.dead >= this.deadBytesMin && active.dead > active.bytes) this.pack()
   }
 
   /** Puts an entry unless a later version is there: for entries that come in any order. */

@@ -29,7 +29,7 @@ export abstract class Reads {
   ) {
     this.clock = clock
     this.keys = new KeyMaker(limits.keyBytesMax)
-    this.newest = new Newest(limits.hotBytesMax)
+    this.newest = new Newest(limits)
     this.history = history
     this.onDamage = onDamage
   }
