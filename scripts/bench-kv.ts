@@ -81,8 +81,8 @@ async function benchStore(): Promise<boolean> {
     // More in the memtable and the WAL than a close would leave there: up to what starts a flush.
     for (let n = 0; n < 30 * BATCH; n++) store.put('bench', keyOf(random.below(1e9)), values.next())
     await engine.wal.synced(store.lastGroup)
-    await engine.close()
     await store.close()
+    await engine.close()
 
     start = performance.now()
     ;({ store, engine } = await open(dir))

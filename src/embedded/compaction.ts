@@ -14,7 +14,7 @@ import { Lane } from '../offload/pool.ts'
 const AFTER_MS = 100
 const EVERY_MS = 10 * 60_000
 const THREAD_IDLE_MS = 10_000
-/** Of the thread: an index of 100 M keys at most, and what it writes. */
+/** Of the thread, MiB; what grows with a job, its index and four bytes a key, lies outside of the heap. */
 const HEAP_MIB_MAX = 512
 
 export class Compaction {

@@ -74,8 +74,8 @@ async function openLocked(disk: NodeDisk, lock: DirLock, choices: OpenChoices): 
   const damaged = await store.attach({ wal: engine.wal, manifest: engine.manifest, files })
   const damage = [...engine.damage, ...damaged.map(({ error }) => error)]
   if (damage.length > 0 && onDamage === undefined) {
-    await engine.close()
     await store.close()
+    await engine.close()
     throw damage[0]!
   }
   for (const error of damage) onDamage!(error)
@@ -88,8 +88,8 @@ async function openLocked(disk: NodeDisk, lock: DirLock, choices: OpenChoices): 
     written: engine.wal.stats,
     close: async () => {
       await compaction.stop()
-      await engine.close()
       await store.close()
+      await engine.close()
       lock.release()
     }
   })
