@@ -37,7 +37,6 @@ export class SectionWriter {
   private readonly kind: SectionKind
   private readonly squeezer = new Squeezer(SQUEEZED_BYTES_MIN)
   private body = new ByteWriter(4096)
-  private squeezed = new ByteWriter(4096)
   private last = ''
   private version = 0
 
@@ -76,14 +75,9 @@ export class SectionWriter {
   /** Moves what was collected to the payload; nothing where nothing was. */
   drain(out: ByteWriter): void {
     if (this.body.length === 0) return
-    const { squeezed } = this
-    squeezed.reset()
-    out.varint(this.squeezer.put(this.body.written(), squeezed))
-    out.raw(squeezed.written())
-    if (this.body.bytes.length > ROOM_KEPT_MAX) {
-      this.body = new ByteWriter(4096)
-      this.squeezed = new ByteWriter(4096)
-    } else this.body.reset()
+    this.squeezer.putCounted(this.body.written(), out)
+    if (this.body.bytes.length > ROOM_KEPT_MAX) this.body = new ByteWriter(4096)
+    else this.body.reset()
   }
 
   private begin(version: number): void {

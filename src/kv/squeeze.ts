@@ -9,8 +9,7 @@
 // every 65th time; more than RAW_BYTES_MAX is never tried, so that no thread is held for longer than some milliseconds.
 // Not here: what the bytes are (section.ts, segment.ts), their checksums (engine).
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import type { ByteWriter } from '../base/bytes.ts'
-import { ByteReader } from '../base/bytes.ts'
+import { ByteReader, type ByteWriter, varintBytes } from '../base/bytes.ts'
 import { reason, VarveError } from '../base/errors.ts'
 
 const PLAIN = 0
@@ -30,19 +29,16 @@ export class Squeezer {
     this.rawBytesMin = rawBytesMin
   }
 
-  /** Appends some bytes, squeezed where that pays. @returns how many it took */
-  put(raw: Uint8Array, out: ByteWriter): number {
-    const before = out.length
+  /** Appends some bytes, squeezed where that pays. */
+  put(raw: Uint8Array, out: ByteWriter): void {
+    putForm(raw, this.frame(raw), out)
+  }
+
+  /** The same behind their number, as a varint. */
+  putCounted(raw: Uint8Array, out: ByteWriter): void {
     const frame = this.frame(raw)
-    if (frame === null) {
-      out.u8(PLAIN)
-      out.raw(raw)
-    } else {
-      out.u8(FRAME)
-      out.varint(raw.length)
-      out.raw(frame)
-    }
-    return out.length - before
+    out.varint(frame === null ? 1 + raw.length : 1 + varintBytes(raw.length) + frame.length)
+    putForm(raw, frame, out)
   }
 
   private frame(raw: Uint8Array): Uint8Array | null {
@@ -60,6 +56,17 @@ export class Squeezer {
     this.skipping = Math.min(2 * this.skipping, SKIPPED_MAX)
     return null
   }
+}
+
+function putForm(raw: Uint8Array, frame: Uint8Array | null, out: ByteWriter): void {
+  if (frame === null) {
+    out.u8(PLAIN)
+    out.raw(raw)
+    return
+  }
+  out.u8(FRAME)
+  out.varint(raw.length)
+  out.raw(frame)
 }
 
 /** The raw bytes; a view where they were not squeezed. @throws {VarveError} VARVE_SQUEEZED, VARVE_TRUNCATED */

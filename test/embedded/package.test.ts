@@ -20,14 +20,14 @@ t.teardown(() => rmSync(dir, { recursive: true }))
 
 const example = (name: string) => readFileSync(join(root, `test/embedded/examples/${name}.ts`), 'utf8')
 
-/** Overwrites until segments were joined. */
+/** Overwrites more than a memtable holds until segments were joined. */
 const COMPACTION = `
 import { open } from 'varve'
 const db = await open('compacted', { limits: { memtableBytesMax: 2 ** 18, carryBytesMax: 2 ** 16 } })
 const entries = db.namespace('n')
 const deadline = Date.now() + 15_000
 for (let i = 0; db.statistics().compactions.runs === 0 && Date.now() < deadline; i++) {
-  await Promise.all(Array.from({ length: 100 }, (_, k) => entries.put('k' + k, String(i).padEnd(1000))))
+  await Promise.all(Array.from({ length: 100 }, (_, k) => entries.put((i % 9) + '/' + k, String(i).padEnd(1000))))
 }
 await db.compact()
 const { segments, compactions } = db.statistics()
