@@ -16,6 +16,7 @@ import { Engine } from '../src/engine/engine.ts'
 import { Memtable } from '../src/engine/memtable.ts'
 import { engineFiles } from '../src/kv/engine-files.ts'
 import { KvStore } from '../src/kv/store.ts'
+import { ValueSource } from './kv-values.ts'
 
 const USUAL_ENTRIES = 1_000_000
 const { values: given } = parseArgs({
@@ -63,10 +64,10 @@ async function benchStore(): Promise<boolean> {
   try {
     let { store, engine } = await open(dir)
     const random = new Random(1)
-    const value = Buffer.alloc(100, 'v')
+    const values = new ValueSource(0.5)
     let start = performance.now()
     for (let n = 0; n < ENTRIES; n += BATCH) {
-      for (let i = n; i < n + BATCH; i++) store.put('bench', keyOf(random.below(1e9)), value)
+      for (let i = n; i < n + BATCH; i++) store.put('bench', keyOf(random.below(1e9)), values.next())
       await engine.wal.synced(store.lastGroup)
       if (store.statistics().memtableBytes > 24 * 2 ** 20) await store.flush('segment')
       if ((n / BATCH) % 50 === 0) await compactAll(store)
@@ -78,10 +79,10 @@ async function benchStore(): Promise<boolean> {
     await compactAll(store)
     console.log('statistics', JSON.stringify(store.statistics()), 'WAL MB', mb(engine.stats.walBytes))
     // More in the memtable and the WAL than a close would leave there: up to what starts a flush.
-    for (let n = 0; n < 30 * BATCH; n++) store.put('bench', keyOf(random.below(1e9)), value)
+    for (let n = 0; n < 30 * BATCH; n++) store.put('bench', keyOf(random.below(1e9)), values.next())
     await engine.wal.synced(store.lastGroup)
-    await engine.close()
     await store.close()
+    await engine.close()
 
     start = performance.now()
     ;({ store, engine } = await open(dir))
@@ -99,7 +100,7 @@ async function benchStore(): Promise<boolean> {
     start = performance.now()
     for (let i = 0; i < 200_000; i++) store.get('bench', `absent${i}`)
     console.log(`gets of absent keys: ${rate(200_000, start)}`)
-    for (const key of keys) store.put('bench', key, value)
+    for (const key of keys) store.put('bench', key, values.next())
     start = performance.now()
     for (let round = 0; round < 10; round++) for (const key of keys) store.get('bench', key)
     console.log(`gets of the memtable's entries: ${rate(10 * keys.length, start)}`)

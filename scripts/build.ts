@@ -1,4 +1,5 @@
-// Bundles the daemon into one CommonJS file, dist/varve.cjs, which package.ts packs into the executable.
+// Bundles the daemon into one CommonJS file, dist/varve.cjs, which package.ts packs into the executable. Run as a program
+// it also makes dist/npm, the package of the embedded store (build-embedded.ts).
 //
 //   node scripts/build.ts
 //
@@ -21,6 +22,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
+import { buildEmbedded } from './build-embedded.ts'
 
 export const root = join(import.meta.dirname, '..')
 
@@ -133,4 +135,6 @@ if (import.meta.main) {
   const kib = (n: number) => `${(n / 1024).toFixed(0)} KiB`
   console.log(`${relative(root, file)}: ${kib(bytes)}, of it the worker ${kib(Buffer.byteLength(worker))}`)
   console.log(`packages inside: ${packages.join(' ')}`)
+  await buildEmbedded(join(root, 'dist', 'npm'))
+  console.log('dist/npm: the embedded store; npm pack ./dist/npm')
 }

@@ -2,7 +2,7 @@
 
 export { VarveError } from './base/errors.ts'
 export { bytes, type Codec, cbor, json, text } from './embedded/codec.ts'
-export { type BatchWrite, Database, DatabaseSnapshot } from './embedded/database.ts'
+export { type BatchWrite, Database, DatabaseSnapshot, type DatabaseStatistics } from './embedded/database.ts'
 export { type AcquireChoices, HeldLease } from './embedded/leases.ts'
 export { type Change, Namespace, type PutChoices, type Stored } from './embedded/namespace.ts'
 export { type OpenChoices, open } from './embedded/open.ts'

@@ -8,6 +8,7 @@
 // Not here: opening (open.ts), what namespaces, queues and leases do (namespace.ts, queue.ts, leases.ts).
 import type { Clock } from '../base/clock.ts'
 import type { CorruptionError } from '../base/errors.ts'
+import type { WalStats } from '../engine/wal-owner.ts'
 import { Leases } from '../kv/lease.ts'
 import { Queues } from '../kv/queue.ts'
 import type { KvStatistics } from '../kv/statistics.ts'
@@ -31,7 +32,18 @@ export interface Ground {
   synced(group: number): Promise<void>
   /** Joins segments until nothing is worth the writing. */
   compact(): Promise<void>
+  /** What this process put into the WAL. */
+  readonly written: Pick<WalStats, 'groups' | 'bytes' | 'paddingBytes'>
   close(): Promise<void>
+}
+
+/** Sizes and counts of a store, and what this process has put into its WAL. */
+export interface DatabaseStatistics extends KvStatistics {
+  /** Groups of writes, each one sync. */
+  readonly syncs: number
+  readonly walBytes: number
+  /** Bytes of them that fill pages up. */
+  readonly walPaddingBytes: number
 }
 
 /** A write of a batch, made by put() and delete() of a namespace's `writes`. */
@@ -89,8 +101,10 @@ export class Database {
     return this.ground.store.lastVersion
   }
 
-  statistics(): KvStatistics {
-    return this.ground.store.statistics()
+  statistics(): DatabaseStatistics {
+    const { store, written } = this.ground
+    const { groups: syncs, bytes: walBytes, paddingBytes: walPaddingBytes } = written
+    return { ...store.statistics(), syncs, walBytes, walPaddingBytes }
   }
 
   /** Rewrites segments where it saves more than it wears; happens by itself as well. */

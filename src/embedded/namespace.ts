@@ -32,6 +32,8 @@ export interface IterationChoices extends ScanOptions {
   readonly prefix?: string
 }
 
+const NO_CHOICES = {}
+
 export class Namespace<T> {
   readonly name: string
   readonly codec: Codec<T>
@@ -68,10 +70,16 @@ export class Namespace<T> {
    * @throws {ConflictError} when ifVersion or ifAbsent does not hold
    * @throws {VarveError} VARVE_KEY, VARVE_VALUE; VARVE_BUSY, VARVE_MEMORY, VARVE_WAL_FULL: try again later
    */
-  put(key: string, value: T, choices: PutChoices = {}): Promise<number> {
-    return this.landed(() =>
-      this.ground.store.put(this.name, key, this.codec.encode(value), this.options(choices))
-    )
+  async put(key: string, value: T, choices: PutChoices = NO_CHOICES): Promise<number> {
+    const { store, synced } = this.ground
+    try {
+      const group = store.put(this.name, key, this.codec.encode(value), this.options(choices))
+      const { lastVersion } = store
+      await synced(group)
+      return lastVersion
+    } catch (error) {
+      throw await refused(this.ground, error)
+    }
   }
 
   /** Removes a key. @throws as put() */
@@ -117,8 +125,13 @@ export class Namespace<T> {
     let after: Uint8Array = new Uint8Array(0)
     await this.landed(() => {
       const change = this.codec.encode(patch as T)
-      const options = choices.ttlMs === undefined ? choices : this.options(choices)
-      const { value, group } = this.ground.store.patch(this.name, key, change, notation, options)
+      const { value, group } = this.ground.store.patch(
+        this.name,
+        key,
+        change,
+        notation,
+        this.options(choices)
+      )
       after = value
       return group
     })
@@ -170,10 +183,10 @@ export class Namespace<T> {
     }
   }
 
-  private options({ ttlMs, ...condition }: PutChoices): Condition & { expiresUs?: number } {
-    return ttlMs === undefined
-      ? condition
-      : { ...condition, expiresUs: this.ground.clock.nowUs() + Math.round(ttlMs * 1000) }
+  private options(choices: PutChoices): Condition & { expiresUs?: number } {
+    const { ttlMs } = choices
+    if (ttlMs === undefined) return choices
+    return { ...choices, expiresUs: this.ground.clock.nowUs() + Math.round(ttlMs * 1000) }
   }
 
   private landed(write: () => number): Promise<number> {
@@ -195,14 +208,20 @@ export class Namespace<T> {
  * Makes a write and waits for its sync; so does a condition that does not hold, since what made it fail may not be on
  * the medium yet, and who is told of it may act on it. @returns the version of the write
  */
-export async function landed({ store, synced }: Ground, write: () => number): Promise<number> {
+export async function landed(ground: Ground, write: () => number): Promise<number> {
+  const { store, synced } = ground
   try {
     const group = write()
     const { lastVersion } = store
     await synced(group)
     return lastVersion
   } catch (error) {
-    if (error instanceof ConflictError) await synced(store.lastGroup)
-    throw error
+    throw await refused(ground, error)
   }
+}
+
+/** The error of a write, when it may be told. */
+async function refused({ store, synced }: Ground, error: unknown): Promise<unknown> {
+  if (error instanceof ConflictError) await synced(store.lastGroup)
+  return error
 }

@@ -26,17 +26,42 @@ export class Entry {
   readonly version: number
   /** Microseconds since the Unix epoch from which on it is not there any more; 0: never. */
   readonly expiresUs: number
-  /** Empty in a tombstone. */
-  readonly value: Uint8Array
+  /** Bytes of the value. */
+  readonly size: number
   /** A tombstone. Reads of the store give none; changes seen by a watch may be. */
   readonly deleted: boolean
+  /** The value lies in these bytes, perhaps with others (value-arena.ts). */
+  private bytes: Uint8Array
+  private start: number
 
-  constructor(stored: string, version: number, expiresUs: number, value: Uint8Array | null) {
+  /** @param bytes  hold the value, which begins at start; null: a tombstone */
+  constructor(
+    stored: string,
+    version: number,
+    expiresUs: number,
+    bytes: Uint8Array | null,
+    start = 0,
+    size = bytes === null ? 0 : bytes.length
+  ) {
     this.stored = stored
     this.version = version
     this.expiresUs = expiresUs
-    this.value = value ?? EMPTY
-    this.deleted = value === null
+    this.size = size
+    this.deleted = bytes === null
+    this.bytes = bytes ?? EMPTY
+    this.start = start
+  }
+
+  /** A view; empty in a tombstone. */
+  get value(): Uint8Array {
+    const { bytes, start, size } = this
+    return size === bytes.length ? bytes : bytes.subarray(start, start + size)
+  }
+
+  /** The same value lies in other bytes now. */
+  moved(bytes: Uint8Array, start: number): void {
+    this.bytes = bytes
+    this.start = start
   }
 
   get namespace(): string {
@@ -59,12 +84,19 @@ export class Entry {
 
   /** Bytes of memory it takes, with its key, about: objects and table slots included. */
   get weight(): number {
-    return this.stored.length + this.value.length + ENTRY_OVERHEAD
+    const own = this.size > PACKED_BYTES_MAX ? OWN_BYTES_OVERHEAD : 0
+    return this.stored.length + this.size + ENTRY_OVERHEAD + own
   }
 }
 
-/** Bytes an entry costs in memory beyond key and value, estimated: object, string, typed array, backing store, slot. */
-const ENTRY_OVERHEAD = 240
+/** Larger values get bytes of their own in a memtable, smaller ones lie together (value-arena.ts). */
+export const PACKED_BYTES_MAX = 4096
+/**
+ * Bytes an entry costs in memory beyond key and value, measured: object, string and slot; and where its value has bytes
+ * of its own, those objects too.
+ */
+const ENTRY_OVERHEAD = 140
+const OWN_BYTES_OVERHEAD = 200
 
 function headOf({ version, expiresUs, deleted }: Entry): number {
   return version * 4 + (expiresUs === 0 ? 0 : 2) + (deleted ? 1 : 0)
@@ -73,7 +105,7 @@ function headOf({ version, expiresUs, deleted }: Entry): number {
 /** How many bytes encodeEntry() writes. */
 export function entryBytes(entry: Entry): number {
   const expires = entry.expiresUs === 0 ? 0 : varintBytes(entry.expiresUs)
-  return varintBytes(headOf(entry)) + expires + entry.value.length
+  return varintBytes(headOf(entry)) + expires + entry.size
 }
 
 export function encodeEntry(entry: Entry, out: ByteWriter): void {

@@ -20,6 +20,9 @@ export interface KeyRange {
   readonly high: string
 }
 
+/** All keys of all namespaces: byte strings are below \u0100. */
+export const EVERYTHING: KeyRange = { low: '', high: '\u0100' }
+
 /** The bytes of a byte string. */
 export function bytesOf(stored: string): Uint8Array {
   return Buffer.from(stored, 'latin1')

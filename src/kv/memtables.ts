@@ -1,34 +1,55 @@
 // The entries not yet in segments: the memtable that takes writes, and the one that is being flushed.
+// A value that is overwritten leaves its bytes in a slab of values (value-arena.ts). Once half of the slabs are such bytes,
+// the others are moved: so a counter that is written for ever takes the room of one, and is not flushed for it.
 // Invariants: of two memtables that hold a key the active one has the later version; at most one is frozen.
 // Not here: when to flush (maintenance.ts), the WAL.
 import { assert } from '../base/assert.ts'
 import { Memtable, type MemtableView } from '../engine/memtable.ts'
 import type { Entry } from './entry.ts'
+import { packedBytes, ValueArena } from './value-arena.ts'
 
 interface Counted {
   readonly entries: Memtable<Entry>
+  readonly values: ValueArena
   /** Memory it takes, about. */
   weight: number
   /** Bytes of keys and values. */
   bytes: number
+  /** Bytes of slabs that no entry needs any more. */
+  dead: number
 }
 
+/** The share of a full memtable's bytes that dead ones must have to be worth moving the others. */
+const DEAD_SHARE_MIN = 1 / 64
+
 function empty(): Counted {
-  return { entries: new Memtable<Entry>(), weight: 0, bytes: 0 }
+  return { entries: new Memtable<Entry>(), values: new ValueArena(), weight: 0, bytes: 0, dead: 0 }
 }
 
 export class Memtables {
   private active = empty()
   private frozen: Counted | null = null
+  private readonly deadBytesMin: number
+
+  /** @param memtableBytesMax  how large one becomes before it is flushed */
+  constructor(memtableBytesMax: number) {
+    this.deadBytesMin = memtableBytesMax * DEAD_SHARE_MIN
+  }
 
   /** Memory of the memtable that takes writes, about. */
   get activeWeight(): number {
-    return this.active.weight
+    return this.active.weight + this.active.dead
   }
 
   /** Memory of all, about. */
   get weight(): number {
-    return this.active.weight + (this.frozen?.weight ?? 0)
+    const { frozen } = this
+    return this.activeWeight + (frozen === null ? 0 : frozen.weight + frozen.dead)
+  }
+
+  /** Where the values of entries to put belong. */
+  get values(): ValueArena {
+    return this.active.values
   }
 
   /** Bytes of keys and values that the memtable that takes writes holds. */
@@ -44,11 +65,17 @@ export class Memtables {
     return this.active.entries.get(stored) ?? this.frozen?.entries.get(stored)
   }
 
+  /** @param entry  its value lies in `values`, or in bytes of its own */
   put(entry: Entry): void {
     const { active } = this
     const before = active.entries.put(entry.stored, entry)
-    active.weight += entry.weight - (before?.weight ?? 0)
-    active.bytes += bytesOfEntry(entry) - (before === undefined ? 0 : bytesOfEntry(before))
+    active.weight += entry.weight
+    active.bytes += bytesOfEntry(entry)
+    if (before === undefined) return
+    active.weight -= before.weight
+    active.bytes -= bytesOfEntry(before)
+    active.dead += packedBytes(before)
+    if (active.dead >= this.deadBytesMin && active.dead > active.bytes) this.pack()
   }
 
   /** Puts an entry unless a later version is there: for entries that come in any order. */
@@ -95,7 +122,7 @@ export class Memtables {
     if (gone === 0) return
     const all = this.active.entries.pin().cursor('', null)
     this.active = empty()
-    for (; all.key !== null; all.next()) if (stays(all.value())) this.put(all.value())
+    for (; all.key !== null; all.next()) if (stays(all.value())) this.adopt(all.value())
   }
 
   /** Forgets entries up to a version: they are in segments. */
@@ -103,11 +130,23 @@ export class Memtables {
     const all = this.active.entries.pin().cursor('', null)
     this.active = empty()
     for (; all.key !== null; all.next()) {
-      if (all.value().version > version) this.put(all.value())
+      if (all.value().version > version) this.adopt(all.value())
     }
+  }
+
+  private adopt(entry: Entry): void {
+    this.active.values.adopt(entry)
+    this.put(entry)
+  }
+
+  /** Moves all values to slabs that hold nothing else. */
+  private pack(): void {
+    const all = this.active.entries.pin().cursor('', null)
+    this.active = { ...this.active, values: new ValueArena(), dead: 0 }
+    for (; all.key !== null; all.next()) this.active.values.adopt(all.value())
   }
 }
 
 function bytesOfEntry(entry: Entry): number {
-  return entry.stored.length + entry.value.length
+  return entry.stored.length + entry.size
 }

@@ -7,16 +7,18 @@ import { VarveError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
 import { HotEntries } from './hot-entries.ts'
 import { Memtables } from './memtables.ts'
+import type { KvLimits } from './options.ts'
 import type { Tables } from './tables.ts'
 import { findInSegments } from './view.ts'
 
 export class Newest {
-  readonly memtables = new Memtables()
+  readonly memtables: Memtables
   readonly hot: HotEntries
   /** Null while the store is not open. */
   tables: Tables | null = null
 
-  constructor(hotBytesMax: number) {
+  constructor({ hotBytesMax, memtableBytesMax }: Pick<KvLimits, 'hotBytesMax' | 'memtableBytesMax'>) {
+    this.memtables = new Memtables(memtableBytesMax)
     this.hot = new HotEntries(hotBytesMax)
   }
 

@@ -7,26 +7,27 @@ import type { Entry } from './entry.ts'
 import { SECTION_CARRIED, SECTION_NEW, SectionWriter } from './section.ts'
 
 export class Outgoing {
-  private readonly written = new SectionWriter()
-  private readonly carried = new SectionWriter()
+  private readonly written = new SectionWriter(SECTION_NEW)
+  private readonly carried = new SectionWriter(SECTION_CARRIED)
 
   /** Bytes of new writes. */
   get bytes(): number {
     return this.written.bytes
   }
 
-  add(entry: Entry): void {
-    this.written.add(entry)
+  /** @param value  of the entry; null: a tombstone */
+  add(entry: Entry, value: Uint8Array | null): void {
+    this.written.add(entry, value)
   }
 
   /** Repeats entries in the next group; returns the bytes of all that are repeated in it. */
   carry(entries: Iterable<Entry>): number {
-    for (const entry of entries) this.carried.add(entry)
+    for (const entry of entries) this.carried.add(entry, entry.deleted ? null : entry.value)
     return this.carried.bytes
   }
 
   drain(out: ByteWriter): void {
-    this.carried.drain(SECTION_CARRIED, out)
-    this.written.drain(SECTION_NEW, out)
+    this.carried.drain(out)
+    this.written.drain(out)
   }
 }

@@ -11,8 +11,8 @@ import type { Versions } from './maintenance.ts'
 import type { Memtables } from './memtables.ts'
 import { readSections, SECTION_NEW } from './section.ts'
 
-/** More than can ever be unsynced at once: each write takes at least 6 bytes of pendingBytesMax. */
-const VERSIONS_SKIPPED = 2 ** 24
+/** More than can ever be unsynced at once, pending and on its way: each write takes at least 3 bytes of pendingBytesMax. */
+const VERSIONS_SKIPPED = 2 ** 25
 /** The group of what was found at open: it is on the medium. */
 const DURABLE_GROUP = 0
 
@@ -30,9 +30,9 @@ export class Recovery {
     this.history = history
   }
 
-  /** Takes one payload of the WAL. @throws {VarveError} VARVE_SECTION, VARVE_TRUNCATED, VARVE_ENTRY */
+  /** Takes one payload of the WAL. @throws {VarveError} VARVE_SECTION, VARVE_TRUNCATED, VARVE_SQUEEZED, VARVE_ENTRY */
   replay(payload: Uint8Array): void {
-    readSections(payload, (kind, entries) => {
+    readSections(payload, this.memtables.values, (kind, entries) => {
       for (const entry of entries) {
         this.version = Math.max(this.version, entry.version)
         this.memtables.putIfLater(entry)

@@ -10,6 +10,7 @@ import { BloomWriter, bloomHash } from '../engine/bloom.ts'
 import { decodeEntry, type Entry } from './entry.ts'
 import type { SegmentIn } from './host.ts'
 import type { Layout, SegmentFacts } from './segment.ts'
+import { unsqueezed } from './squeeze.ts'
 
 /** After every key: bytes end at \u00ff. */
 const AFTER_ALL = '\u0100'
@@ -52,7 +53,7 @@ export function rebuildLayout(file: SegmentIn, damage: CorruptionError[]): Layou
 /** The entries of a block, or what is wrong with it although its checksum holds. */
 function entriesOf(file: string, offset: number, payload: Uint8Array): Entry[] | CorruptionError {
   try {
-    const { keys, values } = new BlockReader(payload).pairs()
+    const { keys, values } = new BlockReader(unsqueezed(payload)).pairs()
     if (keys.length === 0) throw new VarveError('VARVE_BLOCK', 'it is empty')
     return keys.map((key, i) => decodeEntry(key, values[i]!))
   } catch (error) {

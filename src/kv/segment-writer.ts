@@ -11,10 +11,13 @@ import { type Entry, encodeEntry } from './entry.ts'
 import type { SegmentOut } from './host.ts'
 import { bytesOf } from './key.ts'
 import { FOOTER_VERSION, type KvSegment } from './segment.ts'
+import { Squeezer } from './squeeze.ts'
 
 const BLOCK_KIND = 1
 /** A block is closed once it is this long; random reads fetch one, so it is a few flash sectors. */
 const BLOCK_BYTES = 8 * 1024
+/** A shorter block is not worth the call. */
+const SQUEEZED_BYTES_MIN = 512
 
 /** Shadows are counted key by key up to so many keys, beyond them one key stands for some. */
 const SHADOWS_EXACT = 4096
@@ -26,6 +29,8 @@ export class KvSegmentWriter {
   private readonly older: readonly KvSegment[]
   private readonly block = new BlockWriter()
   private readonly bloom = new BloomWriter()
+  private readonly squeezer = new Squeezer(SQUEEZED_BYTES_MIN)
+  private readonly squeezed = new ByteWriter(BLOCK_BYTES)
   private readonly scratch = new ByteWriter(1024)
   private readonly index = new ByteWriter(4096)
   private readonly shadows = new Map<number, number>()
@@ -106,7 +111,9 @@ export class KvSegmentWriter {
 
   private close(): void {
     const first = this.block.first
-    const { offset, length } = this.out.block(BLOCK_KIND, this.block.finish())
+    this.squeezed.reset()
+    this.squeezer.put(this.block.finish(), this.squeezed)
+    const { offset, length } = this.out.block(BLOCK_KIND, this.squeezed.written())
     writeKey(first, this.index)
     this.index.varint(offset)
     this.index.varint(length)

@@ -1,7 +1,7 @@
 // A segment of the store: sorted entries in blocks, and a footer that finds them. The container (engine)
 // frames and checksums blocks and footer; this file says what is in them.
 //
-//   block   := pairs of stored key and entry (engine/block.ts, entry.ts)
+//   block   := squeezed (squeeze.ts) pairs of stored key and entry (engine/block.ts, entry.ts)
 //   footer  := 01 | facts | min key | max key | shadows varint (segment varint, keys varint)* |
 //              blocks varint (first key, offset varint, length varint)* | bloom bytes varint | bloom
 //   facts   := entries | tombstones | expiring bytes | expires least | expires greatest |
@@ -26,6 +26,7 @@ import { decodeEntry, type Entry } from './entry.ts'
 import type { SegmentIn } from './host.ts'
 import { byteString } from './key.ts'
 import { rebuildLayout } from './segment-rebuild.ts'
+import { unsqueezed } from './squeeze.ts'
 
 export const FOOTER_VERSION = 1
 /** What a segment's footer says of it as a whole. */
@@ -162,10 +163,7 @@ export class KvSegment {
 
   /** Reads a block from the medium and decodes all of it. @returns its entries @throws {CorruptionError} */
   checkBlock(block: number): number {
-    const { keys, values } = this.pairsOf(
-      this.file.block(this.layout.offsets[block]!, this.layout.lengths[block]!),
-      block
-    )
+    const { keys, values } = this.pairsOf(this.fromMedium(block), block)
     for (const [i, key] of keys.entries()) this.decode(key, values[i]!, block)
     return keys.length
   }
@@ -187,9 +185,20 @@ export class KvSegment {
   private read(block: number): Uint8Array {
     const kept = this.cache.get(this.id, block)
     if (kept !== undefined) return kept
-    const bytes = this.file.block(this.layout.offsets[block]!, this.layout.lengths[block]!)
+    const bytes = this.fromMedium(block)
     this.cache.put(this.id, block, bytes)
     return bytes
+  }
+
+  /** @throws {CorruptionError} */
+  private fromMedium(block: number): Uint8Array {
+    const offset = this.layout.offsets[block]!
+    const bytes = this.file.block(offset, this.layout.lengths[block]!)
+    try {
+      return unsqueezed(bytes)
+    } catch (error) {
+      throw damaged(this.file.file, offset, error)
+    }
   }
 }
 

@@ -9,12 +9,11 @@
 //    read but lost in a power cut never names another write (ifVersion and fencing tokens rest on it);
 //  - a batch is one contiguous run of one WAL section: whole after a crash, or not there;
 //  - after a failed WAL nothing is accepted until the store is opened anew.
-// Not here: what a write has to meet (admission.ts) and goes through (write-path.ts), finding (newest.ts), when and how entries move to segments (upkeep.ts,
-// maintenance.ts), reading ranges (view.ts), the WAL (engine).
+// Not here: reads (reads.ts), what a write has to meet (admission.ts) and goes through (write-path.ts), when and how
+// entries move to segments (upkeep.ts, maintenance.ts), the WAL (engine).
 import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
-import type { Clock } from '../base/clock.ts'
-import { type CorruptionError, VarveError } from '../base/errors.ts'
+import type { CorruptionError } from '../base/errors.ts'
 import { checkBatch, checkCondition, checkValue } from './admission.ts'
 import { BlockCache } from './block-cache.ts'
 import type { CompactionOutcome } from './compaction.ts'
@@ -24,56 +23,46 @@ import { mayBeThere, onceEach } from './damage.ts'
 import type { Entry } from './entry.ts'
 import { History } from './history.ts'
 import { type Compactor, KV_KIND, type KvHost, type Urgency } from './host.ts'
-import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { type Notation, patched } from './merge-patch.ts'
-import { Newest } from './newest.ts'
 import { type KvLimits, type KvOptions, kvLimits } from './options.ts'
+import { Reads } from './reads.ts'
 import { Recovery } from './recovery.ts'
 import { type KvStatistics, statisticsOf } from './statistics.ts'
 import { Tables } from './tables.ts'
 import { Upkeep } from './upkeep.ts'
 import { type VerifyReport, verifySegments } from './verify.ts'
-import { type ScanOptions, Snapshot } from './view.ts'
-import { Watch } from './watch.ts'
 import type { Condition, PutOptions, Write } from './write.ts'
 import { WritePath } from './write-path.ts'
 
-export class KvStore {
+export class KvStore extends Reads {
   readonly kind = KV_KIND
-  private readonly clock: Clock
   private readonly limits: KvLimits
-  private readonly keys: KeyMaker
   private readonly onError: (error: unknown) => void
-  private readonly onDamage: ((error: CorruptionError) => void) | undefined
   private readonly compactor: Compactor
   private readonly cache: BlockCache
-  private readonly newest: Newest
-  private readonly history: History
   private readonly recovery: Recovery
   private readonly path: WritePath
   private readonly upkeep: Upkeep
   private host: KvHost | null = null
 
   constructor(options: KvOptions) {
-    this.clock = options.clock
+    const limits = kvLimits(options.limits ?? {})
+    const history = new History(limits.historyBytesMax)
+    super(options.clock, limits, history, options.onDamage && onceEach(options.onDamage))
     this.onError = options.onError
-    this.onDamage = options.onDamage && onceEach(options.onDamage)
-    this.limits = kvLimits(options.limits ?? {})
-    this.keys = new KeyMaker(this.limits.keyBytesMax)
-    this.cache = new BlockCache(this.limits.cacheBytesMax)
-    this.newest = new Newest(this.limits.hotBytesMax)
-    this.history = new History(this.limits.historyBytesMax)
-    this.recovery = new Recovery(this.newest.memtables, this.history)
+    this.limits = limits
+    this.cache = new BlockCache(limits.cacheBytesMax)
+    this.recovery = new Recovery(this.newest.memtables, history)
     this.compactor = options.compactor ?? (task => runCompaction(this.open().files, task))
     this.upkeep = new Upkeep({
       onSegment: options.onSegment ?? (() => {}),
       maintained: () => this.maintained(),
       weight: () => this.newest.memtables.activeWeight,
-      memtableBytesMax: this.limits.memtableBytesMax,
+      memtableBytesMax: limits.memtableBytesMax,
       onError: this.onError
     })
-    const { limits, newest, history } = this
+    const { newest } = this
     this.path = new WritePath({ limits, newest, history, onWritten: () => this.upkeep.written() })
   }
 
@@ -131,71 +120,7 @@ export class KvStore {
     this.host = null
   }
 
-  // --- reads ---
-
-  /** @throws {VarveError} VARVE_KEY, VARVE_NAMESPACE, VARVE_CLOSED, VARVE_CORRUPTION */
-  get(ns: string, key: string | Uint8Array): Entry | undefined {
-    const found = this.newest.find(this.keys.stored(ns, key))
-    return found?.visible(found.expiresUs === 0 ? 0 : this.clock.nowUs()) ? found : undefined
-  }
-
-  has(ns: string, key: string | Uint8Array): boolean {
-    return this.get(ns, key) !== undefined
-  }
-
-  /** The value of a key, or another. */
-  getOrDefault(ns: string, key: string | Uint8Array, otherwise: Uint8Array): Uint8Array {
-    return this.get(ns, key)?.value ?? otherwise
-  }
-
-  /** Entries of a range in order, as of the first one asked for; later writes are not seen. */
-  *scan(ns: string, options: ScanOptions = {}): Generator<Entry, void, undefined> {
-    const snapshot = this.snapshot()
-    try {
-      yield* snapshot.scan(ns, options)
-    } finally {
-      snapshot.close()
-    }
-  }
-
-  /** A view of the store as it is now; close it. */
-  snapshot(): Snapshot {
-    return new Snapshot(
-      this.keys,
-      this.newest.memtables.pin(),
-      this.open().tables.pin(),
-      this.clock.nowUs(),
-      this.path.version,
-      this.onDamage
-    )
-  }
-
-  /**
-   * The changes of a range after a version, as they become durable.
-   * @param ns     null: every namespace
-   * @param after  a version that was seen (of an entry, a snapshot or an earlier watch); default: now
-   * @throws {VarveError} VARVE_WATCH_OLD when changes after it are not kept any more
-   */
-  watch(ns: string | null, options: { prefix?: string | Uint8Array; after?: number } = {}): Watch {
-    this.open()
-    const range = ns === null ? EVERYTHING : this.keys.range(ns, options.prefix)
-    return new Watch(this.history, range, options.after ?? this.path.version)
-  }
-
-  /** Names of namespaces that hold something, in order. */
-  namespaces(): string[] {
-    const found: string[] = []
-    const snapshot = this.snapshot()
-    try {
-      for (let ns = snapshot.namespaceAfter(''); ns !== null; ns = snapshot.namespaceAfter(ns)) found.push(ns)
-    } finally {
-      snapshot.close()
-    }
-    return found
-  }
-
-  /** The version of the newest write: after put(), that of the put. */
-  get lastVersion(): number {
+  override get lastVersion(): number {
     return this.path.version
   }
 
@@ -366,11 +291,8 @@ export class KvStore {
   }
 
   private open(): KvHost & { readonly tables: Tables } {
-    const { host } = this
-    const { tables } = this.newest
-    if (host === null || tables === null)
-      throw new VarveError('VARVE_CLOSED', 'Cannot use store: it is not open')
-    return { ...host, tables }
+    const tables = this.tables()
+    return { ...this.host!, tables }
   }
 
   private checkCondition(stored: string, condition: Condition): void {
@@ -379,5 +301,3 @@ export class KvStore {
 }
 
 const NO_OPTIONS = {}
-/** Above every stored key: those are byte strings. */
-const EVERYTHING = { low: '', high: '\u0100' }

@@ -12,7 +12,7 @@ import type { MemtableView } from '../engine/memtable.ts'
 import { MergeIterator, type SortedCursor } from '../engine/merge-iterator.ts'
 import { type Hole, isHidden } from './damage.ts'
 import type { Entry } from './entry.ts'
-import { byteString, bytesOf, type KeyMaker, keyStart } from './key.ts'
+import { byteString, bytesOf, EVERYTHING, type KeyMaker, keyStart } from './key.ts'
 import type { LiveSegment, PinnedTables } from './tables.ts'
 
 /** What a scan gives. Text is taken as UTF-8. All bounds hold together. */
@@ -116,11 +116,21 @@ export class Snapshot {
     }
   }
 
-  /** The name of the next namespace that holds something; null: there is none. @throws as scan() */
-  namespaceAfter(namespace: string): string | null {
+  /** The names of namespaces that hold something, in order. @throws as scan() */
+  *namespaces(): Generator<string, void, undefined> {
+    for (let ns = this.namespaceAfter(''); ns !== null; ns = this.namespaceAfter(ns)) yield ns
+  }
+
+  /** The name of the next namespace that holds something; null: there is none. */
+  private namespaceAfter(namespace: string): string | null {
     this.check()
     const holes: Hole[] = []
-    const merged = this.merged(namespace === '' ? '' : `${namespace}\u0001`, '\u0100', false, holes)
+    const merged = this.merged(
+      namespace === '' ? EVERYTHING.low : `${namespace}\u0001`,
+      EVERYTHING.high,
+      false,
+      holes
+    )
     for (; merged.key !== null; merged.next()) {
       const entry = merged.value()
       if (entry.visible(this.nowUs) && !(holes.length > 0 && isHidden(entry, holes))) return entry.namespace

@@ -6,7 +6,6 @@
 // Not here: conditions and sizes (admission.ts), when entries move to segments (upkeep.ts).
 import { VarveError } from '../base/errors.ts'
 import { checkRoom } from './admission.ts'
-import { Entry } from './entry.ts'
 import type { History } from './history.ts'
 import type { KvWal, Urgency } from './host.ts'
 import type { Newest } from './newest.ts'
@@ -46,10 +45,11 @@ export class WritePath {
 
   /** @param value  copied; null: a tombstone */
   write(stored: string, value: Uint8Array | null, expiresUs: number): void {
-    const entry = new Entry(stored, ++this.version, expiresUs, value === null ? null : new Uint8Array(value))
-    this.pending.add(entry)
-    this.parts.newest.written(entry)
-    this.parts.history.push(entry, this.wal!.pendingGroup)
+    const { newest, history } = this.parts
+    const entry = newest.memtables.values.entry(stored, ++this.version, expiresUs, value)
+    this.pending.add(entry, value)
+    newest.written(entry)
+    history.push(entry, this.wal!.pendingGroup)
   }
 
   /** All of a write or a batch is made. @returns its group */

@@ -1,7 +1,7 @@
 // The store in the own process, through the package's name, as another program has it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -129,4 +129,32 @@ t.test('segments are joined by themselves, and verify() finds them sound', async
   const report = await db.verify()
   t.ok(report.blocks > 0 && report.entries >= 200 && report.damaged === 0, JSON.stringify(report))
   t.equal(await n.get('key/7'), 'v'.repeat(29))
+})
+
+t.test('close() while segments are joined leaves all of them, and the next open no other file', async t => {
+  const dir = temporary(t)
+  const errors: unknown[] = []
+  const choices = {
+    limits: { memtableBytesMax: 20_000, carryBytesMax: 0 },
+    onError: (e: unknown) => errors.push(e)
+  }
+  for (let round = 0; round < 4; round++) {
+    const db = await open(dir, choices)
+    const n = db.namespace<string>('n')
+    for (let i = 0; i < 10; i++) {
+      await Promise.all(Array.from({ length: 200 }, (_, key) => n.put(`key/${key}`, `${round} ${i}`)))
+    }
+    const ended = db.compact().then(
+      () => 'joined',
+      error => error.code
+    )
+    await db.close()
+    t.ok(['joined', 'VARVE_CLOSED'].includes(await ended), await ended)
+  }
+  const db = await open(dir, choices)
+  t.equal((await all(db.namespace<string>('n').entries())).filter(({ value }) => value === '3 9').length, 200)
+  t.equal(readdirSync(join(dir, 'segments')).length, db.statistics().segments)
+  t.equal((await db.verify()).damaged, 0)
+  await db.close()
+  t.same(errors, [])
 })

@@ -4,6 +4,9 @@ import { COMPACTION_LIMITS, planCompaction, type SegmentWeight } from '../../src
 import { seeds } from '../kit/seeds.ts'
 
 const MB = 2 ** 20
+const { tierMin } = COMPACTION_LIMITS
+/** As many segments of one size as are worth joining. */
+const alike = Array.from({ length: tierMin }, () => MB)
 
 /** Newest first in the list; the newest has the greatest order. */
 function live(...sizes: (number | [bytes: number, dead: number, tombstones?: number])[]): SegmentWeight[] {
@@ -21,13 +24,14 @@ t.test('planCompaction() leaves few segments of unlike size alone, and says so',
 })
 
 t.test('planCompaction() joins a tier of like size and names what is older', async t => {
-  const { job, why } = planCompaction(live(MB, MB, MB, MB, MB, MB, 400 * MB), Number.POSITIVE_INFINITY)
-  t.same(job, { inputs: [100, 101, 102, 103, 104, 105], older: [106], costBytes: 6 * MB, gainBytes: 0 })
+  const { job, why } = planCompaction(live(...alike, 400 * MB), Number.POSITIVE_INFINITY)
+  const inputs = alike.map((_, i) => 100 + i)
+  t.same(job, { inputs, older: [100 + tierMin], costBytes: tierMin * MB, gainBytes: 0 })
   t.match(why, 'tier')
 })
 
 t.test('planCompaction() waits for the wear budget, but not when reads would drown', async t => {
-  const waiting = planCompaction(live(MB, MB, MB, MB, MB, MB), MB)
+  const waiting = planCompaction(live(...alike), MB)
   t.equal(waiting.job, null)
   t.match(waiting.why, 'waits')
   const many = live(...Array.from({ length: 2 * COMPACTION_LIMITS.segmentsMax + 1 }, (_, i) => 2 ** (i + 10)))
@@ -36,8 +40,8 @@ t.test('planCompaction() waits for the wear budget, but not when reads would dro
 
 t.test('planCompaction() reclaims when dead bytes pay for the rewriting', async t => {
   t.equal(planCompaction(live(MB, [10 * MB, 3 * MB]), Number.POSITIVE_INFINITY).job, null)
-  const { job, why } = planCompaction(live(MB, [10 * MB, 6 * MB]), Number.POSITIVE_INFINITY)
-  t.same(job, { inputs: [100, 101], older: [], costBytes: 5 * MB, gainBytes: 6 * MB })
+  const { job, why } = planCompaction(live(MB, [10 * MB, 7 * MB]), Number.POSITIVE_INFINITY)
+  t.same(job, { inputs: [100, 101], older: [], costBytes: 4 * MB, gainBytes: 7 * MB })
   t.match(why, 'reclaim')
   t.ok(planCompaction(live([MB, 0, MB]), Number.POSITIVE_INFINITY).job, 'tombstones leave from the oldest')
 })

@@ -8,9 +8,11 @@ import { BlockCache } from '../../src/kv/block-cache.ts'
 import { decodeEntry, Entry, encodeEntry } from '../../src/kv/entry.ts'
 import { above, byteString, bytesOf, KeyMaker } from '../../src/kv/key.ts'
 import { versionsNote } from '../../src/kv/maintenance.ts'
-import { readSections, SECTION_NEW, SectionWriter } from '../../src/kv/section.ts'
+import { readSections, SECTION_CARRIED, SECTION_NEW, SectionWriter } from '../../src/kv/section.ts'
 import { KvSegment } from '../../src/kv/segment.ts'
 import { KvSegmentWriter } from '../../src/kv/segment-writer.ts'
+import { Squeezer, unsqueezed } from '../../src/kv/squeeze.ts'
+import { ValueArena } from '../../src/kv/value-arena.ts'
 import { seeds } from '../kit/seeds.ts'
 import { examplesOf } from './example.ts'
 import { Medium, SimFiles } from './sim-host.ts'
@@ -90,26 +92,72 @@ t.test('encodeEntry() and the note kv.versions make the bytes of their examples'
 
 t.test('readSections() reads the example of its header', async t => {
   const example = examplesOf('src/kv/section.ts')[0]!
-  const writer = new SectionWriter()
-  writer.add(new Entry('n\0k', 5, 0, bytes('v')))
+  const writer = new SectionWriter(SECTION_NEW)
+  writer.add(new Entry('n\0k', 5, 0, bytes('v')), bytes('v'))
   const out = new ByteWriter()
-  writer.drain(SECTION_NEW, out)
+  writer.drain(out)
   t.same(out.copy(), new Uint8Array(example))
   const found: unknown[] = []
-  readSections(example, (kind, entries) => found.push(kind, ...entries.map(e => [e.stored, e.version])))
+  readSections(example, new ValueArena(), (kind, entries) =>
+    found.push(kind, ...entries.map(e => [e.stored, e.version]))
+  )
   t.same(found, [SECTION_NEW, ['n\0k', 5]])
 })
 
-t.test('readSections() answers damaged bytes with a coded error', async t => {
-  const writer = new SectionWriter()
+t.test('Squeezer makes the bytes of its example, and leaves alone what does not shrink', async t => {
+  const even = Uint8Array.from({ length: 64 }, (_, i) => i % 2)
   const out = new ByteWriter()
-  for (let i = 0; i < 20; i++) writer.add(new Entry(`n\0k${i}`, i + 1, i % 3, i % 4 ? bytes(`v${i}`) : null))
-  writer.drain(SECTION_NEW, out)
+  new Squeezer(64).put(even, out)
+  t.same(out.copy(), new Uint8Array(examplesOf('src/kv/squeeze.ts')[0]!))
+  t.same(new Uint8Array(unsqueezed(out.copy())), even)
+  const random = new Random(1)
+  const noise = Uint8Array.from({ length: 6000 }, () => random.below(256))
+  const squeezer = new Squeezer(1)
+  let passedOver = 0
+  for (let i = 0; i < 1000; i++) {
+    out.reset()
+    squeezer.put(noise, out)
+    t.equal(out.length, noise.length + 1)
+    out.reset()
+    squeezer.put(even, out)
+    if (out.length === even.length + 1) passedOver++
+  }
+  t.ok(passedOver > 500, `after noise what would shrink is passed over too: ${passedOver} times`)
+})
+
+t.test(
+  'unsqueezed() answers damaged bytes with a coded error, and makes no more than it is told',
+  async t => {
+    const out = new ByteWriter()
+    new Squeezer(1).put(bytes('{"state":"on"}'.repeat(100)), out)
+    const codes = new Set<string | null>()
+    for (const seed of seeds(1000)) {
+      const bad = damage(out.copy(), new Random(seed))
+      codes.add(codeOf(() => t.ok(unsqueezed(bad).length <= 128 * 1024, `VARVE_SEED=${seed}`)))
+    }
+    t.ok(codes.has('VARVE_SQUEEZED'), [...codes].join(' '))
+  }
+)
+
+t.test('readSections() answers damaged bytes with a coded error', async t => {
+  const out = new ByteWriter()
+  for (const [kind, bytesOfValue] of [
+    [SECTION_NEW, 3],
+    [SECTION_CARRIED, 3],
+    [SECTION_NEW, 300]
+  ] as const) {
+    const writer = new SectionWriter(kind)
+    for (let i = 0; i < 20; i++) {
+      const value = i % 4 === 0 ? null : bytes(`v${i}`.padEnd(bytesOfValue))
+      writer.add(new Entry(`n\0k${i}`, i + 1, value === null ? 0 : i % 3, value), value)
+    }
+    writer.drain(out)
+  }
   const codes = new Set<string | null>()
   for (const seed of seeds(3000)) {
     const bad = damage(out.copy(), new Random(seed))
     try {
-      codes.add(codeOf(() => readSections(bad, () => {})))
+      codes.add(codeOf(() => readSections(bad, new ValueArena(), () => {})))
     } catch (error) {
       t.fail(`VARVE_SEED=${seed}: ${error}`)
     }

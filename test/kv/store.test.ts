@@ -50,6 +50,29 @@ t.test('store.put() keeps its own copy of key and value', async t => {
   t.equal(text('n', 'key'), 'before')
 })
 
+t.test('a key that is written for ever takes the room of one value, and costs no segment', async t => {
+  const { store, wal, text } = await opened({ memtableBytesMax: 2 ** 20, carryBytesMax: 2 ** 18 })
+  store.put('n', 'other', bytes('stays'))
+  store.put('n', 'empty', bytes(''))
+  store.put('n', 'large', bytes('x'.repeat(10_000)))
+  const value = (i: number) => bytes(String(i).padEnd(1000))
+  for (let i = 0; i < 500; i++) store.put('n', 'counter', value(i))
+  const snapshot = store.snapshot()
+  for (let i = 500; i < 3000; i++) {
+    store.put('n', 'counter', value(i))
+    if (i % 100 === 0) await wal.synced(store.lastGroup)
+  }
+  const { memtableBytes, segments } = store.statistics()
+  t.ok(memtableBytes < 2 ** 18, String(memtableBytes))
+  t.equal(segments, 0)
+  t.same(
+    ['counter', 'other', 'empty', 'large'].map(key => text('n', key)?.trim()),
+    ['2999', 'stays', '', 'x'.repeat(10_000)]
+  )
+  t.equal(Buffer.from(snapshot.get('n', 'counter')!.value).toString().trim(), '499')
+  snapshot.close()
+})
+
 t.test('store.delete(), has() and getOrDefault() agree; deleting nothing writes nothing', async t => {
   const { store } = await opened()
   store.put('n', 'k', bytes('v'))
