@@ -24,6 +24,7 @@ import { mayBeThere, onceEach } from './damage.ts'
 import type { Entry } from './entry.ts'
 import { History } from './history.ts'
 import { type Compactor, KV_KIND, type KvHost, type Urgency } from './host.ts'
+import type { Look } from './hot-entries.ts'
 import { KeyMaker } from './key.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { type Notation, patched } from './merge-patch.ts'
@@ -137,6 +138,17 @@ export class KvStore {
   get(ns: string, key: string | Uint8Array): Entry | undefined {
     const found = this.newest.find(this.keys.stored(ns, key))
     return found?.visible(found.expiresUs === 0 ? 0 : this.clock.nowUs()) ? found : undefined
+  }
+
+  /**
+   * Reads a value where it lies: for a face that copies it out at once. The key is bytes[from, to).
+   * @returns null: not there; else valid until the store is called again
+   * @throws as get()
+   */
+  look(ns: string, bytes: Uint8Array, from: number, to: number): Look | null {
+    const found = this.newest.look(this.keys.start(ns, to - from), bytes, from, to)
+    if (found === null || found.expiresUs === 0 || this.clock.nowUs() < found.expiresUs) return found
+    return null
   }
 
   has(ns: string, key: string | Uint8Array): boolean {

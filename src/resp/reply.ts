@@ -13,6 +13,8 @@ const NIL3 = Buffer.from('_\r\n')
 const NIL_ARRAY2 = Buffer.from('*-1\r\n')
 const ints: Buffer[] = Array.from({ length: SMALL_INTS }, (_, i) => Buffer.from(`:${i}\r\n`))
 const ROOM_KEPT = 256 * 1024
+/** Up to here a loop copies faster than a view for copying is made. */
+const COPY_BYTES_MAX = 256
 
 /**
  * Replies on their way out: a byte string while they are small, since a socket takes such from the stack and makes no
@@ -56,6 +58,19 @@ export class Reply {
   bool(value: boolean): void {
     if (this.protocol === 3) this.raw(value ? TRUE : FALSE)
     else this.int(value ? 1 : 0)
+  }
+
+  /** Bytes, n of them from a place on. */
+  part(from: Uint8Array, start: number, n: number): void {
+    this.ensure(n + 24)
+    let at = this.head(36, n)
+    const { bytes } = this
+    if (n > COPY_BYTES_MAX) bytes.set(from.subarray(start, start + n), at)
+    else for (let i = 0; i < n; i++) bytes[at + i] = from[start + i]!
+    at += n
+    bytes[at] = 13
+    bytes[at + 1] = 10
+    this.length = at + 2
   }
 
   /** Bytes, or a byte string. */
