@@ -386,6 +386,7 @@ export class KvStore {
   }
 
   private checkCondition(stored: string, condition: Condition): void {
+    if (condition.ifVersion === undefined && condition.ifAbsent === undefined) return
     checkCondition(condition, this.clock.nowUs(), () => this.newest.find(stored))
   }
 }

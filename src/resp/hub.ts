@@ -4,7 +4,6 @@
 import type { Clock } from '../base/clock.ts'
 import { Blocking } from './blocking.ts'
 import type { Client, Role } from './client.ts'
-import type { Command } from './command.ts'
 import { type ChangeListener, Database } from './database.ts'
 import { Graveyard } from './graveyard.ts'
 import type { RespLimits } from './limits.ts'
@@ -16,7 +15,7 @@ import type { SeriesFace } from './series-face.ts'
 import { Settings } from './settings.ts'
 import type { Space } from './space.ts'
 import { Sweep } from './sweep.ts'
-import { commandTable } from './table.ts'
+import { CommandTable } from './table.ts'
 import { Watches } from './watches.ts'
 
 /** Who may do what. The daemon fills it from the tokens that HTTP takes too. */
@@ -51,7 +50,7 @@ export class Hub implements ChangeListener {
   readonly gatekeeper: Gatekeeper
   readonly series: SeriesFace | null
   readonly version: string
-  readonly commands: ReadonlyMap<string, Command>
+  readonly commands: CommandTable
   readonly out: Reply
   readonly pubSub: PubSub
   readonly blocking: Blocking
@@ -84,7 +83,7 @@ export class Hub implements ChangeListener {
     this.series = parts.series
     this.version = parts.version
     this.startedMs = parts.clock.monotonicMs()
-    this.commands = commandTable(parts.series !== null)
+    this.commands = new CommandTable(parts.series !== null)
     this.out = new Reply(parts.limits.replyBytesMax)
     this.pubSub = new PubSub(parts.topics)
     this.blocking = new Blocking(parts.clock)
