@@ -3,6 +3,7 @@
 //
 //   node scripts/bench-resp.ts [--rounds 3] [--requests 100000] [--program source|binary] [--dir DIR]
 //                              [--varve "--flag value"] [--profile DIR] [--before MAIN] [--floor yes]
+//                              [--only set,set16,get,get16]
 //
 // 50 connections, plain and 16 commands ahead, keys of 16 bytes among 100,000, values of 100 bytes. Rounds of all
 // take turns; the figure is the median. varve runs with ack.delay_max 0s, which is what `always` means, and a flash.size
@@ -20,10 +21,10 @@ import { judge, median, printHead, printTable, round } from './bench-report.ts'
 import { startVarve } from './varve-process.ts'
 
 const WORKLOADS = [
-  { name: 'SET', flags: ['-t', 'set'], ahead: 1, bar: 1 },
-  { name: 'SET, 16 ahead', flags: ['-t', 'set', '-P', '16'], ahead: 4, bar: 1 },
-  { name: 'GET', flags: ['-t', 'get'], ahead: 1, bar: 0.5 },
-  { name: 'GET, 16 ahead', flags: ['-t', 'get', '-P', '16'], ahead: 4, bar: 0.5 }
+  { key: 'set', name: 'SET', flags: ['-t', 'set'], ahead: 1, bar: 1 },
+  { key: 'set16', name: 'SET, 16 ahead', flags: ['-t', 'set', '-P', '16'], ahead: 4, bar: 1 },
+  { key: 'get', name: 'GET', flags: ['-t', 'get'], ahead: 1, bar: 0.5 },
+  { key: 'get16', name: 'GET, 16 ahead', flags: ['-t', 'get', '-P', '16'], ahead: 4, bar: 0.5 }
 ] as const
 
 const IDLE_CONNECTIONS = 10_000
@@ -147,10 +148,14 @@ async function startFloor(): Promise<Peer> {
   return { name: 'floor', port: Number(String(said)), pid: child.pid! }
 }
 
-type Arguments = ReturnType<typeof benchArguments<'varve'>>
+type Arguments = ReturnType<typeof benchArguments<(typeof WORKLOADS)[number]['key']>>
 
 async function main(): Promise<void> {
-  const args = benchArguments(['varve'], ['rounds', 'requests'], ['profile', 'before', 'floor'])
+  const args = benchArguments(
+    WORKLOADS.map(({ key }) => key),
+    ['rounds', 'requests'],
+    ['profile', 'before', 'floor']
+  )
   const requests = args.number('requests', 100_000)
   printHead('RESP beside Redis', {
     workload: `redis-benchmark, 50 connections, 100-byte values, ${requests} requests (4 times as many when 16 ahead), medians of ${args.number('rounds', 3)}`,
@@ -167,7 +172,7 @@ async function main(): Promise<void> {
   const idle = await idleBytes(varve.port, varve.pid)
   const rows: Record<string, string | number>[] = []
   const verdicts: [string, number, number][] = []
-  for (const { name, flags, ahead, bar } of WORKLOADS) {
+  for (const { name, flags, ahead, bar } of WORKLOADS.filter(({ key }) => args.names.includes(key))) {
     const found = new Map(peers.map(peer => [peer.name, { perS: [] as number[], cpuUs: [] as number[] }]))
     for (let i = 0; i < args.number('rounds', 3); i++) {
       for (const peer of i % 2 === 0 ? peers : [...peers].reverse()) {
