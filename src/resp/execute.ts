@@ -8,6 +8,7 @@ import { VarveError } from '../base/errors.ts'
 import type { Args } from './args.ts'
 import type { Client } from './client.ts'
 import type { Command, Later } from './command.ts'
+import { commandThere } from './foreign-commands.ts'
 import type { Hub } from './hub.ts'
 import { replyText } from './reply-error.ts'
 
@@ -33,7 +34,8 @@ export function execute(hub: Hub, client: Client, args: Args): void {
   const start = out.length
   if (client.replies === 'skip-next') client.replies = 'skip'
   hub.counts.commands++
-  const command = hub.commands.find(args.bytes, args.starts[0]!, args.ends[0]!)
+  const named = hub.commands.find(args.bytes, args.starts[0]!, args.ends[0]!)
+  const command = named === undefined || client.foreign === null ? named : commandThere(named)
   const refusal = command === undefined ? unknown(args) : refused(client, command, args)
   if (refusal !== null) {
     if (client.queued !== null) client.isQueueBad = true

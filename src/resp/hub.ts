@@ -2,6 +2,7 @@
 // hears which channel, and the counts that INFO tells.
 // Not here: each of these (their own files), sockets (server.ts).
 import type { Clock } from '../base/clock.ts'
+import type { ForeignNamespaces } from '../kv/foreign.ts'
 import { Blocking } from './blocking.ts'
 import type { Client, Role } from './client.ts'
 import { type ChangeListener, Database } from './database.ts'
@@ -35,6 +36,8 @@ export interface HubParts {
   readonly topics: Topics | null
   /** Null: there are no TS commands. */
   readonly series: SeriesFace | null
+  /** Namespaces that SELECT takes by their names. */
+  readonly foreign: ForeignNamespaces
   readonly version: string
   readonly notify: string
   readonly onError: (error: unknown) => void
@@ -49,6 +52,7 @@ export class Hub implements ChangeListener {
   readonly limits: RespLimits
   readonly gatekeeper: Gatekeeper
   readonly series: SeriesFace | null
+  readonly foreign: ForeignNamespaces
   readonly version: string
   readonly commands: CommandTable
   readonly out: Reply
@@ -81,6 +85,7 @@ export class Hub implements ChangeListener {
     this.limits = parts.limits
     this.gatekeeper = parts.gatekeeper
     this.series = parts.series
+    this.foreign = parts.foreign
     this.version = parts.version
     this.startedMs = parts.clock.monotonicMs()
     this.commands = new CommandTable(parts.series !== null)
