@@ -1,6 +1,7 @@
 // All commands by name: found by the bytes of a word as they came, in upper or lower case, without a text made of them.
 // Not here: running them (execute.ts).
 import { assert } from '../base/assert.ts'
+import { bitCommands } from './bit-commands.ts'
 import { blockingCommands } from './blocking-commands.ts'
 import { clientCommands } from './client-commands.ts'
 import type { Command } from './command.ts'
@@ -31,7 +32,15 @@ export class CommandTable {
   constructor(hasSeries: boolean) {
     this.all = [
       ...[connectionCommands, clientCommands, serverCommands, multiCommands, pubSubCommands],
-      ...[stringCommands, counterCommands, keyCommands, scanCommands, hashCommands, listCommands],
+      ...[
+        stringCommands,
+        bitCommands,
+        counterCommands,
+        keyCommands,
+        scanCommands,
+        hashCommands,
+        listCommands
+      ],
       ...[setCommands, zsetCommands, zsetRangeCommands, zsetAlgebra, elementScans, blockingCommands],
       ...(hasSeries ? [seriesCommands] : [])
     ].flat()
