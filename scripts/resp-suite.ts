@@ -1,6 +1,6 @@
 // Runs Redis' own published test-suite against varve, and says which of its cases pass.
 //
-//   node scripts/resp-suite.ts --redis DIR [--only type/string,multi] [--list] [--dir DIR] [--varve "--flag value"]
+//   node scripts/resp-suite.ts --redis DIR [--only type/string,multi] [--list yes] [--dir DIR] [--varve "--flag value"]
 //
 // DIR is a checkout of https://github.com/redis/redis (its runtest and tests/ are enough; tclsh 8.5 or newer has
 // to be there). The suite runs in its mode for servers that it did not start. Cases that need Redis' debugging
