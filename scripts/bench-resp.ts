@@ -2,12 +2,15 @@
 // a SET when it is on the medium.
 //
 //   node scripts/bench-resp.ts [--rounds 3] [--requests 100000] [--program source|binary] [--dir DIR]
-//                              [--varve "--flag value"] [--profile DIR]
+//                              [--varve "--flag value"] [--profile DIR] [--before MAIN] [--floor yes]
+//                              [--only set,set16,get,get16]
 //
-// 50 connections, plain and 16 commands ahead, keys of 16 bytes among 100,000, values of 100 bytes. Rounds of the two
+// 50 connections, plain and 16 commands ahead, keys of 16 bytes among 100,000, values of 100 bytes. Rounds of all
 // take turns; the figure is the median. varve runs with ack.delay_max 0s, which is what `always` means, and a flash.size
-// that leaves the wear budget out of it. CPU is of the server, in microseconds a request. First 10,000 connections are
-// opened that say PING and then nothing: what the server's memory grows by is theirs.
+// that leaves the wear budget out of it. CPU is of the server, in microseconds a request, all its threads. First 10,000
+// connections are opened that say PING and then nothing: what the server's memory grows by is theirs.
+// --before measures another source tree too, such as /tmp/old/src/main.ts, and --floor a server that only answers
+// (resp-echo.ts): what node:net itself costs, and no store.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -18,17 +21,17 @@ import { judge, median, printHead, printTable, round } from './bench-report.ts'
 import { startVarve } from './varve-process.ts'
 
 const WORKLOADS = [
-  { name: 'SET', flags: ['-t', 'set'], ahead: 1, bar: 1 },
-  { name: 'SET, 16 ahead', flags: ['-t', 'set', '-P', '16'], ahead: 4, bar: 1 },
-  { name: 'GET', flags: ['-t', 'get'], ahead: 1, bar: 0.5 },
-  { name: 'GET, 16 ahead', flags: ['-t', 'get', '-P', '16'], ahead: 4, bar: 0.5 }
+  { key: 'set', name: 'SET', flags: ['-t', 'set'], ahead: 1, bar: 1 },
+  { key: 'set16', name: 'SET, 16 ahead', flags: ['-t', 'set', '-P', '16'], ahead: 4, bar: 1 },
+  { key: 'get', name: 'GET', flags: ['-t', 'get'], ahead: 1, bar: 0.5 },
+  { key: 'get16', name: 'GET, 16 ahead', flags: ['-t', 'get', '-P', '16'], ahead: 4, bar: 0.5 }
 ] as const
 
 const IDLE_CONNECTIONS = 10_000
 const IDLE_BYTES_MAX = 8192
 
 interface Peer {
-  readonly name: 'varve' | 'redis'
+  readonly name: 'varve' | 'redis' | 'before' | 'floor'
   readonly port: number
   readonly pid: number
 }
@@ -115,8 +118,44 @@ async function idleBytes(port: number, pid: number): Promise<number> {
   return bytes / IDLE_CONNECTIONS
 }
 
+async function startOurs(
+  name: 'varve' | 'before',
+  args: Arguments
+): Promise<Peer & { stop(): Promise<unknown> }> {
+  const dataDir = join(args.dir, name)
+  const profile = name === 'varve' ? args.text('profile') : undefined
+  const main = name === 'before' ? args.text('before')! : undefined
+  const varve = await startVarve({
+    program: args.program,
+    ...(main === undefined ? {} : { main }),
+    dataDir,
+    flags: [
+      ...['--resp.enabled', 'true', '--resp.port', '0', '--ack.delay_max', '0s', '--flash.size', '1TiB'],
+      ...args.flags
+    ],
+    ...(profile === undefined ? {} : { env: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` } })
+  })
+  const { port } = JSON.parse(readFileSync(join(dataDir, 'run.json'), 'utf8')).resp
+  return { name, port, pid: varve.pid, stop: varve.stop }
+}
+
+async function startFloor(): Promise<Peer> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'resp-echo.ts')], {
+    stdio: ['ignore', 'pipe', 'ignore']
+  })
+  process.prependListener('exit', () => void child.kill('SIGKILL'))
+  const [said] = await once(child.stdout, 'data')
+  return { name: 'floor', port: Number(String(said)), pid: child.pid! }
+}
+
+type Arguments = ReturnType<typeof benchArguments<(typeof WORKLOADS)[number]['key']>>
+
 async function main(): Promise<void> {
-  const args = benchArguments(['varve'], ['rounds', 'requests'], ['profile'])
+  const args = benchArguments(
+    WORKLOADS.map(({ key }) => key),
+    ['rounds', 'requests'],
+    ['profile', 'before', 'floor']
+  )
   const requests = args.number('requests', 100_000)
   printHead('RESP beside Redis', {
     workload: `redis-benchmark, 50 connections, 100-byte values, ${requests} requests (4 times as many when 16 ahead), medians of ${args.number('rounds', 3)}`,
@@ -126,23 +165,14 @@ async function main(): Promise<void> {
       '8 KiB of memory an idle connection, 10,000 of them'
     ]
   })
-  const dataDir = join(args.dir, 'varve')
-  const profile = args.text('profile')
-  const varve = await startVarve({
-    program: args.program,
-    dataDir,
-    flags: [
-      ...['--resp.enabled', 'true', '--resp.port', '0', '--ack.delay_max', '0s', '--flash.size', '1TiB'],
-      ...args.flags
-    ],
-    ...(profile === undefined ? {} : { env: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` } })
-  })
-  const { port } = JSON.parse(readFileSync(join(dataDir, 'run.json'), 'utf8')).resp
-  const peers: Peer[] = [{ name: 'varve', port, pid: varve.pid }, await startRedis(join(args.dir, 'redis'))]
-  const idle = await idleBytes(port, varve.pid)
+  const varve = await startOurs('varve', args)
+  const peers: Peer[] = [varve, await startRedis(join(args.dir, 'redis'))]
+  if (args.text('before') !== undefined) peers.push(await startOurs('before', args))
+  if (args.text('floor') !== undefined) peers.push(await startFloor())
+  const idle = await idleBytes(varve.port, varve.pid)
   const rows: Record<string, string | number>[] = []
   const verdicts: [string, number, number][] = []
-  for (const { name, flags, ahead, bar } of WORKLOADS) {
+  for (const { name, flags, ahead, bar } of WORKLOADS.filter(({ key }) => args.names.includes(key))) {
     const found = new Map(peers.map(peer => [peer.name, { perS: [] as number[], cpuUs: [] as number[] }]))
     for (let i = 0; i < args.number('rounds', 3); i++) {
       for (const peer of i % 2 === 0 ? peers : [...peers].reverse()) {
@@ -153,14 +183,11 @@ async function main(): Promise<void> {
     }
     const [ours, theirs] = [found.get('varve')!, found.get('redis')!]
     const ratio = median(ours.perS) / median(theirs.perS)
-    rows.push({
-      workload: name,
-      'varve/s': round(median(ours.perS)),
-      'redis/s': round(median(theirs.perS)),
-      ratio: round(ratio),
-      'varve CPU us': round(median(ours.cpuUs)),
-      'redis CPU us': round(median(theirs.cpuUs))
-    })
+    const row: Record<string, string | number> = { workload: name }
+    for (const [peer, { perS }] of found) row[`${peer}/s`] = round(median(perS))
+    row.ratio = round(ratio)
+    for (const [peer, { cpuUs }] of found) row[`${peer} CPU us`] = round(median(cpuUs))
+    rows.push(row)
     verdicts.push([name, ratio, bar])
   }
   printTable(rows)

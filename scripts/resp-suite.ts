@@ -1,11 +1,12 @@
 // Runs Redis' own published test-suite against varve, and says which of its cases pass.
 //
-//   node scripts/resp-suite.ts --redis DIR [--only type/string,multi] [--list] [--dir DIR] [--varve "--flag value"]
+//   node scripts/resp-suite.ts --redis DIR [--only type/string,multi] [--list yes] [--dir DIR] [--varve "--flag value"]
 //
 // DIR is a checkout of https://github.com/redis/redis (its runtest and tests/ are enough; tclsh 8.5 or newer has
 // to be there). The suite runs in its mode for servers that it did not start. Cases that need Redis' debugging
 // commands, replication, or to start a server of their own are skipped by the suite; those that fail are named with
-// --list. The data directory belongs on fast storage: the suite makes 100,000 writes one after the other.
+// --list. So are cases that set a limit of memory at which Redis throws keys away or refuses (needs:config-maxmemory): varve's
+// entries are on the medium, it evicts none. The data directory belongs on fast storage: the suite makes 100,000 writes one after the other.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -40,7 +41,7 @@ interface Outcome {
 }
 
 async function run(redis: string, unit: string, port: number): Promise<Outcome> {
-  const tags = '-needs:debug -needs:repl -needs:save -needs:reset -cli -large-memory'
+  const tags = '-needs:debug -needs:repl -needs:save -needs:reset -needs:config-maxmemory -cli -large-memory'
   const flags = ['--host', '127.0.0.1', '--port', String(port), '--clients', '1', '--durable', '--no-latency']
   const child = spawn('./runtest', [...flags, '--tags', tags, '--single', `unit/${unit}`], {
     cwd: redis,

@@ -16,6 +16,7 @@
 // packet forms (connect-, connack-, subscribe-packet.ts), hooks of aedes (handshakes.ts).
 import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { LentSocket } from '../base/lent-socket.ts'
 import { AedesLink } from './aedes-link.ts'
 import type { Rights } from './auth.ts'
 import { encodeConnack, encodeDisconnect, type Terms } from './connack-packet.ts'
@@ -27,7 +28,6 @@ import {
   UNSUPPORTED_VERSION
 } from './connect-packet.ts'
 import type { DoorHost } from './door-host.ts'
-import { LentSocket } from './lent-socket.ts'
 import { Outlet } from './outlet.ts'
 import * as mqtt from './packet.ts'
 import { REASON } from './packet.ts'
@@ -64,7 +64,7 @@ export class Door {
   readonly outlet: Outlet
   private readonly reader: PacketReader
   private isReading = false
-  /** What comes from the socket is valid during the call only (lent-socket.ts). */
+  /** What comes from the socket is valid during the call only (base/lent-socket.ts). */
   private readonly isLent: boolean
   private isPublisher = false
   private lastEntry: TopicEntry | null = null

@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer } from 'node:tls'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import { reason, VarveError } from '../base/errors.ts'
-import { LentSocket } from './lent-socket.ts'
+import { LentSocket } from '../base/lent-socket.ts'
 
 /** Certificate and key in PEM; with `ca`, clients must show a certificate of it. */
 export interface TlsOptions {

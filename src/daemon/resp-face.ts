@@ -17,6 +17,7 @@ import { makeLabels } from '../series/label.ts'
 import { KIND } from '../series/sample.ts'
 import type { SeriesStore } from '../series/store.ts'
 import type { Gate } from './gate.ts'
+import { LAST, LastValues } from './last-values.ts'
 import type { Parts } from './parts.ts'
 import * as policy from './policy.ts'
 import type { Workers } from './workers.ts'
@@ -132,6 +133,7 @@ export async function openResp(parts: Parts, needs: RespNeeds): Promise<RespServ
     },
     topics: new BrokerTopics(broker, tap),
     series: new StoreSeries(storage.series, gate, workers),
+    foreign: new Map([[LAST, new LastValues(workers, clock)]]),
     version,
     notify: config.resp.notifyKeyspaceEvents,
     onError: error => {

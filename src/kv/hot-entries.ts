@@ -1,44 +1,277 @@
-// Entries that were read from segments, kept up to a bound of bytes, so that a value that is asked for again costs
-// one look into a table: no filter, no search in blocks. The memtable needs none of it, so that what is written is
-// only forgotten here.
+// Entries that were read, packed one behind the other and kept up to a bound of bytes, so that a value that is asked
+// for again costs one look into a table: no tree, no filter, no search in blocks, and no object that the collector
+// walks. A write only forgets its key here.
 //
-// Invariants: bytes <= bytesMax after every call; what is kept is the newest version of its key, since every write
-// of a key forgets it; a value is a copy, which keeps no block in memory.
-// Not here: which goes first (base/second-chance.ts), blocks, which serve scans and what is read for the first
-// time (block-cache.ts).
-import { SecondChance } from '../base/second-chance.ts'
+//   chunk  := record*                                      ARENA_CHUNKS of them at most, filled in turn
+//   record := head u32 | value bytes u32 | version low u32 | version high u32 | [expires low u32 | high u32]
+//             | stored key | value | 0 to 3 bytes of padding                                      little-endian
+//   head   := stored key bytes | used << 24 | expires? << 25
+//   table  := bucket*      bucket := 8 slots, each the place of a record and 8 bits of its key's hash
+//
+// The oldest chunk is cleared for new records when all are full: what was used since the last time is moved to its
+// start, up to half of it, and the rest goes (a clock that turns by chunks; F. J. Corbato, A paging experiment with
+// the Multics system, 1968). A bucket that is full lets one of its own go: no key makes a look longer than 8 slots.
+//
+// Invariants: what is kept is the newest version of its key, since every write of a key forgets it; what get() gives
+// is a copy; what look() gives is true until the next call.
+// Not here: blocks, which serve scans and what is read for the first time (block-cache.ts).
 import { Entry } from './entry.ts'
 
-export class HotEntries {
-  private readonly kept: SecondChance<string, Entry>
-  hits = 0
+const ARENA_CHUNKS = 16
+const SLOTS = 8
+/** Of the arena, one slot: half of the slots are empty where records take 128 bytes. */
+const BYTES_A_SLOT = 64
+const SLOTS_MIN = 64
+const HEAD_BYTES = 16
+const EXPIRY_BYTES = 8
+const KEY_BYTES_MAX = 2 ** 24 - 1
+const USED = 1 << 24
+const EXPIRES = 1 << 25
+const U32 = 2 ** 32
 
+interface Chunk {
+  readonly bytes: Uint8Array
+  readonly words: Uint32Array
+  filled: number
+}
+
+/** A value where it lies, bytes[at, at + length), with what else its entry says. */
+export interface Look {
+  bytes: Uint8Array
+  at: number
+  length: number
+  version: number
+  /** As of an entry: us since the epoch, 0: never. */
+  expiresUs: number
+}
+
+export class HotEntries {
+  hits = 0
+  private readonly chunkBytes: number
+  private readonly buckets: number
+  private chunks: Chunk[] = []
+  private current = -1
+  /** Where records lie, in words, counted from 1; 0: an empty slot. */
+  private places = new Int32Array(0)
+  private tags = new Uint8Array(0)
+  private count = 0
+  private turn = 0
+  private readonly found: Look = { bytes: this.tags, at: 0, length: 0, version: 0, expiresUs: 0 }
+
+  /** @param bytesMax  of the records; the table takes a twelfth of it beside them */
   constructor(bytesMax: number) {
-    this.kept = new SecondChance(bytesMax, 16)
+    this.chunkBytes = Math.floor(bytesMax / ARENA_CHUNKS / 4) * 4
+    this.buckets = 2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, bytesMax / BYTES_A_SLOT) / SLOTS))
   }
 
+  /** Memory that it takes. */
   get bytes(): number {
-    return this.kept.weight
+    return this.chunks.length * this.chunkBytes + this.places.byteLength + this.tags.byteLength
   }
 
   get(stored: string): Entry | undefined {
-    const found = this.kept.get(stored)
-    if (found !== undefined) this.hits++
-    return found
+    if (this.count === 0) return undefined
+    const slot = this.slotOf(hashOf(stored), stored)
+    if (slot < 0) return undefined
+    const { bytes, at, length, version, expiresUs } = this.read(this.places[slot]!)
+    return new Entry(stored, version, expiresUs, bytes.slice(at, at + length))
   }
 
-  /** Keeps what a segment gave. */
-  put({ stored, version, expiresUs, value, weight, deleted }: Entry): void {
-    if (deleted || !this.kept.fits(weight)) return
-    this.kept.put(stored, new Entry(stored, version, expiresUs, new Uint8Array(value)), weight)
+  /**
+   * Finds a value without making anything for it.
+   * @param start  how the stored key begins; bytes[from, to) is the rest of it
+   * @returns always the same object
+   */
+  look(start: string, bytes: Uint8Array, from: number, to: number): Look | null {
+    if (this.count === 0) return null
+    let hash = HASH_START
+    for (let i = 0; i < start.length; i++) hash = Math.imul(hash ^ start.charCodeAt(i), HASH_PRIME)
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, HASH_PRIME)
+    hash = finished(hash)
+    const first = (hash & (this.buckets - 1)) * SLOTS
+    for (let slot = first; slot < first + SLOTS; slot++) {
+      const place = this.places[slot]!
+      if (place !== 0 && this.tags[slot] === hash >>> 24 && this.isKey(place, start, bytes, from, to)) {
+        return this.read(place)
+      }
+    }
+    return null
+  }
+
+  /** Keeps a copy of what is under a key, if it is small enough. */
+  put({ stored, version, expiresUs, value, deleted }: Entry): void {
+    const head = HEAD_BYTES + (expiresUs === 0 ? 0 : EXPIRY_BYTES)
+    const size = (head + stored.length + value.length + 3) & ~3
+    if (deleted || size > this.chunkBytes || stored.length > KEY_BYTES_MAX) return
+    this.forget(stored)
+    const chunk = this.room(size)
+    const { bytes, words } = chunk
+    const word = chunk.filled >>> 2
+    const place = (this.current * this.chunkBytes) / 4 + word + 1
+    words[word] = stored.length | (expiresUs === 0 ? 0 : EXPIRES)
+    words[word + 1] = value.length
+    putU64(words, word + 2, version)
+    if (expiresUs !== 0) putU64(words, word + 4, expiresUs)
+    let at = chunk.filled + head
+    for (let i = 0; i < stored.length; i++) bytes[at++] = stored.charCodeAt(i)
+    bytes.set(value, at)
+    chunk.filled += size
+    this.insert(hashOf(stored), place)
   }
 
   /** The key was written. */
   forget(stored: string): void {
-    if (this.kept.size > 0) this.kept.delete(stored)
+    if (this.count === 0) return
+    const slot = this.slotOf(hashOf(stored), stored)
+    if (slot < 0) return
+    this.places[slot] = 0
+    this.count--
   }
 
   clear(): void {
-    this.kept.clear()
+    this.chunks = []
+    this.current = -1
+    this.places = new Int32Array(0)
+    this.tags = new Uint8Array(0)
+    this.count = 0
   }
+
+  private slotOf(hash: number, stored: string): number {
+    const first = (hash & (this.buckets - 1)) * SLOTS
+    for (let slot = first; slot < first + SLOTS; slot++) {
+      const place = this.places[slot]!
+      if (place !== 0 && this.tags[slot] === hash >>> 24 && this.isKey(place, stored, this.tags, 0, 0))
+        return slot
+    }
+    return -1
+  }
+
+  /** Whether the record at a place is of the key start | rest[from, to). */
+  private isKey(place: number, start: string, rest: Uint8Array, from: number, to: number): boolean {
+    const { bytes, words } = this.chunkOf(place)
+    const word = this.wordOf(place)
+    const head = words[word]!
+    if ((head & KEY_BYTES_MAX) !== start.length + to - from) return false
+    let at = word * 4 + headBytes(head)
+    for (let i = 0; i < start.length; i++) if (bytes[at++] !== start.charCodeAt(i)) return false
+    for (let i = from; i < to; i++) if (bytes[at++] !== rest[i]) return false
+    return true
+  }
+
+  private read(place: number): Look {
+    const { bytes, words } = this.chunkOf(place)
+    const word = this.wordOf(place)
+    const head = words[word]!
+    if ((head & USED) === 0) words[word] = head | USED
+    const { found } = this
+    found.bytes = bytes
+    found.at = word * 4 + headBytes(head) + (head & KEY_BYTES_MAX)
+    found.length = words[word + 1]!
+    found.version = u64(words, word + 2)
+    found.expiresUs = (head & EXPIRES) === 0 ? 0 : u64(words, word + 4)
+    this.hits++
+    return found
+  }
+
+  private chunkOf(place: number): Chunk {
+    return this.chunks[Math.floor(((place - 1) * 4) / this.chunkBytes)]!
+  }
+
+  /** The first word of a record within its chunk. */
+  private wordOf(place: number): number {
+    return (place - 1) % (this.chunkBytes >>> 2)
+  }
+
+  private insert(hash: number, place: number): void {
+    if (this.places.length === 0) {
+      this.places = new Int32Array(this.buckets * SLOTS)
+      this.tags = new Uint8Array(this.buckets * SLOTS)
+    }
+    const first = (hash & (this.buckets - 1)) * SLOTS
+    let slot = first
+    while (slot < first + SLOTS && this.places[slot] !== 0) slot++
+    if (slot < first + SLOTS) this.count++
+    else slot = first + (this.turn++ & (SLOTS - 1))
+    this.places[slot] = place
+    this.tags[slot] = hash >>> 24
+  }
+
+  /** A chunk with room for so many bytes. */
+  private room(size: number): Chunk {
+    const chunk = this.chunks[this.current]
+    if (chunk !== undefined && chunk.filled + size <= this.chunkBytes) return chunk
+    this.current = (this.current + 1) % ARENA_CHUNKS
+    if (this.current === this.chunks.length) {
+      const bytes = new Uint8Array(this.chunkBytes)
+      this.chunks.push({ bytes, words: new Uint32Array(bytes.buffer), filled: 0 })
+    } else this.turnOver(this.chunks[this.current]!)
+    return this.room(size)
+  }
+
+  /** Lets go what was not used, and gives what was one more turn. */
+  private turnOver(chunk: Chunk): void {
+    const { bytes, words, filled } = chunk
+    const base = (this.current * this.chunkBytes) / 4 + 1
+    let to = 0
+    for (let from = 0; from < filled; ) {
+      const word = from >>> 2
+      const head = words[word]!
+      const size = (headBytes(head) + (head & KEY_BYTES_MAX) + words[word + 1]! + 3) & ~3
+      const slot = this.slotAt(chunk, word, base + word)
+      if (slot >= 0) {
+        if ((head & USED) !== 0 && to + size <= this.chunkBytes / 2) {
+          bytes.copyWithin(to, from, from + size)
+          words[to >>> 2] = head & ~USED
+          this.places[slot] = base + (to >>> 2)
+          to += size
+        } else {
+          this.places[slot] = 0
+          this.count--
+        }
+      }
+      from += size
+    }
+    chunk.filled = to
+  }
+
+  /** The slot of a record; -1: its key was forgotten or has a later one. */
+  private slotAt({ bytes, words }: Chunk, word: number, place: number): number {
+    const head = words[word]!
+    const from = word * 4 + headBytes(head)
+    const to = from + (head & KEY_BYTES_MAX)
+    let hash = HASH_START
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, HASH_PRIME)
+    const first = (finished(hash) & (this.buckets - 1)) * SLOTS
+    for (let slot = first; slot < first + SLOTS; slot++) if (this.places[slot] === place) return slot
+    return -1
+  }
+}
+
+function headBytes(head: number): number {
+  return (head & EXPIRES) === 0 ? HEAD_BYTES : HEAD_BYTES + EXPIRY_BYTES
+}
+
+function putU64(words: Uint32Array, at: number, value: number): void {
+  words[at] = value % U32
+  words[at + 1] = Math.floor(value / U32)
+}
+
+function u64(words: Uint32Array, at: number): number {
+  return words[at + 1]! * U32 + words[at]!
+}
+
+// FNV-1a, finished as MurmurHash3 does.
+const HASH_START = 0x811c9dc5
+const HASH_PRIME = 0x01000193
+
+function hashOf(stored: string): number {
+  let hash = HASH_START
+  for (let i = 0; i < stored.length; i++) hash = Math.imul(hash ^ stored.charCodeAt(i), HASH_PRIME)
+  return finished(hash)
+}
+
+function finished(hash: number): number {
+  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+  return mixed ^ (mixed >>> 16)
 }

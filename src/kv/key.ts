@@ -56,15 +56,8 @@ export class KeyMaker {
 
   /** @throws {VarveError} VARVE_NAMESPACE, VARVE_KEY */
   stored(namespace: string, key: string | Uint8Array): string {
-    const start = this.start(namespace)
     const bytes = typeof key === 'string' ? textBytes(key) : byteString(key)
-    if (bytes.length > this.keyBytesMax) {
-      throw new VarveError(
-        'VARVE_KEY',
-        `Cannot use key in ${namespace}: ${bytes.length} bytes, the limit is ${this.keyBytesMax}`
-      )
-    }
-    return start + bytes
+    return this.start(namespace, bytes.length) + bytes
   }
 
   /** All keys of a namespace that start with prefix and lie in [from, to). @throws {VarveError} VARVE_NAMESPACE */
@@ -74,7 +67,7 @@ export class KeyMaker {
     from?: string | Uint8Array,
     to?: string | Uint8Array
   ): KeyRange {
-    const start = this.start(namespace)
+    const start = this.start(namespace, 0)
     let low = prefix === undefined ? start : start + asBytes(prefix)
     let high = above(low)
     if (from !== undefined) {
@@ -88,8 +81,18 @@ export class KeyMaker {
     return { low, high }
   }
 
-  /** The namespace as keys of it start. */
-  private start(namespace: string): string {
+  /**
+   * The namespace as its stored keys start.
+   * @param keyBytes  of the key that follows
+   * @throws {VarveError} VARVE_NAMESPACE, VARVE_KEY
+   */
+  start(namespace: string, keyBytes: number): string {
+    if (keyBytes > this.keyBytesMax) {
+      throw new VarveError(
+        'VARVE_KEY',
+        `Cannot use key in ${namespace}: ${keyBytes} bytes, the limit is ${this.keyBytesMax}`
+      )
+    }
     const known = this.starts.get(namespace)
     if (known !== undefined) return known
     if (!NAMESPACE.test(namespace)) {

@@ -5,7 +5,8 @@
 // Not here: views of a moment (view.ts), what a write has to meet (admission.ts).
 import { VarveError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
-import { HotEntries } from './hot-entries.ts'
+import { HotEntries, type Look } from './hot-entries.ts'
+import { byteString } from './key.ts'
 import { Memtables } from './memtables.ts'
 import type { KvLimits } from './options.ts'
 import type { Tables } from './tables.ts'
@@ -31,6 +32,23 @@ export class Newest {
     const found = findInSegments(tables.segments, stored)
     if (found !== undefined) this.hot.put(found)
     return found
+  }
+
+  /**
+   * The newest value of a key where it lies, valid until the next call. What was found elsewhere is hot from then on:
+   * who looks wants to look again.
+   * @param start  how its stored key begins; bytes[from, to) is the rest of it
+   * @returns null for a tombstone too
+   * @throws {VarveError} VARVE_CLOSED, VARVE_CORRUPTION
+   */
+  look(start: string, bytes: Uint8Array, from: number, to: number): Look | null {
+    const known = this.hot.look(start, bytes, from, to)
+    if (known !== null) return known
+    const entry = this.find(start + byteString(bytes.subarray(from, to)))
+    if (entry === undefined || entry.deleted) return null
+    this.hot.put(entry)
+    const { value, version, expiresUs } = entry
+    return { bytes: value, at: 0, length: value.length, version, expiresUs }
   }
 
   written(entry: Entry): void {

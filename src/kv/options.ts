@@ -50,7 +50,7 @@ export const KV_LIMITS: KvLimits = {
   memtablesBytesMax: 64 * 2 ** 20,
   carryBytesMax: 256 * 1024,
   cacheBytesMax: 8 * 2 ** 20,
-  hotBytesMax: 8 * 2 ** 20,
+  hotBytesMax: 16 * 2 ** 20,
   historyBytesMax: 4 * 2 ** 20,
   compaction: COMPACTION_LIMITS
 }

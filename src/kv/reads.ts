@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
 import type { History } from './history.ts'
+import type { Look } from './hot-entries.ts'
 import { EVERYTHING, KeyMaker } from './key.ts'
 import { Newest } from './newest.ts'
 import type { KvLimits } from './options.ts'
@@ -41,6 +42,17 @@ export abstract class Reads {
   get(ns: string, key: string | Uint8Array): Entry | undefined {
     const found = this.newest.find(this.keys.stored(ns, key))
     return found?.visible(found.expiresUs === 0 ? 0 : this.clock.nowUs()) ? found : undefined
+  }
+
+  /**
+   * Reads a value where it lies: for a face that copies it out at once. The key is bytes[from, to).
+   * @returns null: not there; else valid until the store is called again
+   * @throws as get()
+   */
+  look(ns: string, bytes: Uint8Array, from: number, to: number): Look | null {
+    const found = this.newest.look(this.keys.start(ns, to - from), bytes, from, to)
+    if (found === null || found.expiresUs === 0 || this.clock.nowUs() < found.expiresUs) return found
+    return null
   }
 
   has(ns: string, key: string | Uint8Array): boolean {

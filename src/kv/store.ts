@@ -296,6 +296,7 @@ export class KvStore extends Reads {
   }
 
   private checkCondition(stored: string, condition: Condition): void {
+    if (condition.ifVersion === undefined && condition.ifAbsent === undefined) return
     checkCondition(condition, this.clock.nowUs(), () => this.newest.find(stored))
   }
 }

@@ -1,6 +1,7 @@
 // What is kept of one connection between its commands: who it is, which database it uses, what it queued,
 // watches, hears and waits for.
 // Not here: its bytes (connection.ts).
+import type { ForeignNamespace } from '../kv/foreign.ts'
 import type { Args } from './args.ts'
 import type { Command } from './command.ts'
 import type { Database } from './database.ts'
@@ -47,6 +48,8 @@ export class Client {
   activeMs: number
   out: Reply
   db: Database
+  /** A namespace that somebody else keeps, chosen in place of a database. */
+  foreign: ForeignNamespace | null = null
   protocol: 2 | 3 = 2
   name = ''
   libName = ''

@@ -1,7 +1,7 @@
 // What a command is, as plain data: dispatch, COMMAND, its documentation and the rights needed all come from it.
 // Not here: the commands (one file a family), running them (execute.ts).
 import type { Args } from './args.ts'
-import type { Client } from './client.ts'
+import type { Client, Role } from './client.ts'
 import type { Reply } from './reply.ts'
 
 export type Flag =
@@ -34,12 +34,12 @@ export type Family =
 /** Writes the reply when it is known. */
 export type Later = Promise<(out: Reply) => void>
 
-export interface Command {
+/** One row of a family's table. */
+export interface Row {
   readonly name: string
   /** Words, the name included; negative: at least so many. */
   readonly arity: number
   readonly flags: readonly Flag[]
-  readonly family: Family
   /** First key, last key (negative: from the end), step; all 0: none. */
   readonly keys: readonly [first: number, last: number, step: number]
   readonly summary: string
@@ -50,7 +50,18 @@ export interface Command {
   run(client: Client, args: Args): unknown
 }
 
-/** One row of a family's table: `w` write, `r` readonly, `f` fast; keys 'one', 'all', 'none' or as in COMMAND. */
+/** A row with what is asked of it at each call. */
+export interface Command extends Row {
+  readonly family: Family
+  readonly role: Role
+  readonly isWrite: boolean
+  /** Runs at once where others are queued by MULTI. */
+  readonly isAtOnce: boolean
+  readonly isForStrangers: boolean
+  readonly isForMulti: boolean
+}
+
+/** Makes a row: `w` write, `r` readonly, `f` fast; keys 'one', 'all', 'none' or as in COMMAND. */
 export function command(
   name: string,
   arity: number,
@@ -59,7 +70,7 @@ export function command(
   summary: string,
   run: Command['run'],
   flags: readonly Flag[] = []
-): Omit<Command, 'family'> {
+): Row {
   const all: Flag[] = [...flags]
   if (kinds.includes('w')) all.unshift('write')
   if (kinds.includes('r')) all.unshift('readonly')
@@ -71,8 +82,14 @@ export function command(
 const KEYS = { one: [1, 1, 1], all: [1, -1, 1], none: [0, 0, 0] } as const
 
 /** The rows of one family. */
-export function family(of: Family, rows: readonly Omit<Command, 'family'>[]): Command[] {
-  return rows.map(row => ({ ...row, family: of }))
+export function family(of: Family, rows: readonly Row[]): Command[] {
+  return rows.map(row => {
+    const has = (flag: Flag) => row.flags.includes(flag)
+    const isWrite = has('write')
+    const role = has('admin') ? 'admin' : isWrite ? 'write' : 'read'
+    const asked = { isAtOnce: has('at_once'), isForStrangers: has('no_auth'), isForMulti: !has('no_multi') }
+    return { ...row, ...asked, family: of, role, isWrite }
+  })
 }
 
 /** The keys that a call names, as byte strings. */

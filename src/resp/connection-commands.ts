@@ -93,7 +93,10 @@ function hello(client: Client, args: Args) {
 export const REDIS_VERSION = '7.2.0'
 
 function select(client: Client, args: Args) {
-  client.db = client.hub.database(integerOf(args.text(1), 'ERR invalid DB index'))
+  const foreign = client.hub.foreign.get(args.text(1)) ?? null
+  if (foreign !== null && client.isInExec) fail('ERR a read-only database is not for MULTI')
+  if (foreign === null) client.db = client.hub.database(integerOf(args.text(1), 'ERR invalid DB index'))
+  client.foreign = foreign
   client.out.ok()
 }
 
@@ -119,6 +122,7 @@ function reset(client: Client) {
   hub.pubSub.forget(client)
   client.channels = client.patterns = null
   client.db = hub.database(0)
+  client.foreign = null
   client.name = ''
   client.replies = 'on'
   client.protocol = out.protocol = 2
@@ -132,7 +136,7 @@ export const connectionCommands = family('connection', [
   command('hello', -1, 'f', 'none', 'Chooses the protocol.', hello, ['no_auth', 'no_multi']),
   command('ping', -1, 'f', 'none', 'Answers.', ping),
   command('echo', 2, 'f', 'none', 'Answers the same.', (c, a) => c.out.text(a.text(1))),
-  command('select', 2, 'f', 'none', 'Chooses the database.', select),
+  command('select', 2, 'f', 'none', 'Chooses the database, or a read-only namespace by its name.', select),
   command('quit', -1, 'f', 'none', 'Closes the connection.', quit, ['no_auth', 'at_once']),
   command('reset', 1, 'f', 'none', 'Makes the connection as it was at first.', reset, ['no_auth', 'at_once'])
 ])

@@ -7,12 +7,13 @@
 // Invariants: pieces leave in the order in which they were made; a piece never leaves before its group is synced;
 // who does not take his replies has no further command run.
 // Not here: cutting bytes (parser.ts), running a command (execute.ts), accepting sockets (server.ts).
-import type { Socket } from 'node:net'
+import type { LentSocket } from '../base/lent-socket.ts'
 import { Client, type Wire } from './client.ts'
 import { execute } from './execute.ts'
+import { HeldReplies } from './held.ts'
 import type { Hub } from './hub.ts'
 import { Parser } from './parser.ts'
-import { Reply } from './reply.ts'
+import { Reply, type Taken } from './reply.ts'
 import { ReplyError } from './reply-error.ts'
 
 /** What a connection tells its server. */
@@ -25,21 +26,15 @@ export interface ConnectionHost {
   gone(connection: Connection): void
 }
 
-interface Piece {
-  readonly group: number
-  readonly bytes: Buffer
-}
-
 /** Bytes that are read ahead of a client that waits. */
 const AHEAD_BYTES_MAX = 1024 * 1024
 
 export class Connection implements Wire {
   readonly client: Client
   private readonly host: ConnectionHost
-  private readonly socket: Socket
+  private readonly socket: LentSocket
   private readonly parser: Parser
-  private pieces: Piece[] | null = null
-  private piecesBytes = 0
+  private readonly heldReplies = new HeldReplies()
   private kept = 0
   private deferred: ((out: Reply) => void)[] | null = null
   private isPumping = false
@@ -47,13 +42,13 @@ export class Connection implements Wire {
   private isProceeding = false
   private isPaused = false
 
-  constructor(socket: Socket, host: ConnectionHost) {
+  constructor(socket: LentSocket, host: ConnectionHost) {
     const { hub } = host
     this.host = host
     this.socket = socket
     this.parser = new Parser(hub.limits)
     this.client = new Client(hub.nextClientId(), hub, this, hub.out)
-    socket.on('data', (chunk: Buffer) => this.took(chunk))
+    socket.onLent = (lent, length) => this.took(lent, length)
     socket.on('drain', () => this.proceed())
     socket.on('error', () => {})
     socket.on('close', () => this.closed())
@@ -68,16 +63,16 @@ export class Connection implements Wire {
   }
 
   get queued(): number {
-    return this.piecesBytes + this.socket.writableLength
+    return this.heldReplies.bytes + this.socket.writableLength
   }
 
   get isHolding(): boolean {
-    return this.pieces !== null
+    return !this.heldReplies.isEmpty
   }
 
-  private took(chunk: Buffer): void {
+  private took(lent: Buffer, length: number): void {
     if (this.isClosed || this.client.isLeaving) return
-    this.parser.feed(chunk)
+    this.parser.feed(lent, length)
     this.pump()
   }
 
@@ -183,17 +178,11 @@ export class Connection implements Wire {
 
   /** The group is on the medium: lets go what waited for it. */
   synced(group: number): void {
-    const { pieces } = this
-    if (pieces === null || this.isClosed) return
-    let n = 0
-    while (n < pieces.length && pieces[n]!.group <= group) n++
-    if (n === 0) return
-    const ready = n === pieces.length ? pieces : pieces.splice(0, n)
-    if (ready === pieces) this.pieces = null
-    const bytes = n === 1 ? ready[0]!.bytes : Buffer.concat(ready.map(piece => piece.bytes))
-    this.piecesBytes -= bytes.length
-    this.socket.write(bytes)
-    if (this.client.isLeaving && this.pieces === null) this.socket.end()
+    if (this.isClosed) return
+    const ready = this.heldReplies.release(group)
+    if (ready === null) return
+    this.write(ready)
+    if (this.client.isLeaving && this.heldReplies.isEmpty) this.socket.end()
     else if (this.parser.waiting > 0) this.proceed()
   }
 
@@ -201,32 +190,33 @@ export class Connection implements Wire {
     this.socket.destroy()
   }
 
-  private send(group: number, bytes: Buffer): void {
+  private send(group: number, piece: Taken): void {
     if (this.isClosed) return
-    const { pieces, host } = this
-    if (pieces === null && group <= host.hub.space.syncedGroup) {
-      this.socket.write(bytes)
+    const { heldReplies, host } = this
+    if (heldReplies.isEmpty && group <= host.hub.space.syncedGroup) {
+      this.write(piece)
       return
     }
-    const last = pieces?.at(-1)
-    const piece = { group: Math.max(group, last?.group ?? 0), bytes }
-    if (pieces === null) this.pieces = [piece]
-    else pieces.push(piece)
-    this.piecesBytes += bytes.length
+    heldReplies.hold(group, piece)
     host.held(this)
+  }
+
+  private write(piece: Taken): void {
+    if (typeof piece === 'string') this.socket.write(piece, 'latin1')
+    else this.socket.write(piece)
   }
 
   /** Ends when what was replied is sent. */
   private leave(): void {
     this.client.isLeaving = true
-    if (this.pieces === null) this.socket.end()
+    if (this.heldReplies.isEmpty) this.socket.end()
   }
 
   private closed(): void {
     if (this.isClosed) return
     this.isClosed = true
     this.host.inputBytes -= this.kept
-    this.pieces = null
+    this.heldReplies.clear()
     this.host.gone(this)
   }
 }

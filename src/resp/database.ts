@@ -9,6 +9,8 @@
 // notifications live on; a head that is expired is removed by whoever meets it.
 // Not here: what commands do, durability (space.ts).
 import type { Entry } from '../kv/entry.ts'
+import type { Look } from '../kv/hot-entries.ts'
+import type { Args } from './args.ts'
 import { Elements } from './elements.ts'
 import type { Graveyard } from './graveyard.ts'
 import { type CollectionType, decodeHead, encodeHead, Head } from './head.ts'
@@ -59,6 +61,18 @@ export class Database {
     const entry = this.space.get(this.strings, key)
     if (entry === undefined && this.head(key) !== undefined) fail(WRONG_TYPE)
     return entry
+  }
+
+  /** The string of the key that is word i of a command, where it lies: see Space.look. @throws as string() */
+  look({ bytes, starts, ends }: Args, i: number): Look | null {
+    const found = this.space.look(this.strings, bytes, starts[i]!, ends[i]!)
+    if (
+      found === null &&
+      this.mayHaveHeads &&
+      this.head(bytes.toString('latin1', starts[i], ends[i])) !== undefined
+    )
+      fail(WRONG_TYPE)
+    return found
   }
 
   /** Sets a string whatever was there. @param expiresUs  0: never */

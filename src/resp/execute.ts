@@ -6,12 +6,13 @@
 // Not here: reading and sending (connection.ts).
 import { VarveError } from '../base/errors.ts'
 import type { Args } from './args.ts'
-import type { Client, Role } from './client.ts'
+import type { Client } from './client.ts'
 import type { Command, Later } from './command.ts'
+import { commandThere } from './foreign-commands.ts'
 import type { Hub } from './hub.ts'
 import { replyText } from './reply-error.ts'
 
-const SUBSCRIPTIONS = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe'])
+const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe'])
 const SUBSCRIBED = new Set([...SUBSCRIPTIONS, 'ping', 'quit', 'reset'])
 const SHOWN_ARGS_MAX = 20
 const SHOWN_BYTES_MAX = 128
@@ -33,14 +34,14 @@ export function execute(hub: Hub, client: Client, args: Args): void {
   const start = out.length
   if (client.replies === 'skip-next') client.replies = 'skip'
   hub.counts.commands++
-  const word = args.text(0)
-  const command = hub.commands.get(word) ?? hub.commands.get(word.toLowerCase())
+  const named = hub.commands.find(args.bytes, args.starts[0]!, args.ends[0]!)
+  const command = named === undefined || client.foreign === null ? named : commandThere(named)
   const refusal = command === undefined ? unknown(args) : refused(client, command, args)
   if (refusal !== null) {
     if (client.queued !== null) client.isQueueBad = true
     hub.counts.errors++
     out.error(refusal)
-  } else if (client.queued !== null && !command!.flags.includes('at_once')) queue(client, command!, args)
+  } else if (client.queued !== null && !command!.isAtOnce) queue(client, command!, args)
   else {
     client.lastCommand = command!.name
     call(hub, client, command!, args)
@@ -58,7 +59,7 @@ export function call(hub: Hub, client: Client, command: Command, args: Args): vo
   const start = out.length
   try {
     let later: unknown
-    if (command.flags.includes('write')) {
+    if (command.isWrite) {
       const { client: clientBefore, command: commandBefore, args: argsBefore } = running
       running.client = client
       running.command = command
@@ -103,27 +104,21 @@ function unknown(args: Args): string {
   return `ERR unknown command '${args.text(0).slice(0, SHOWN_BYTES_MAX)}', with args beginning with: ${shown}`
 }
 
-function roleOf({ flags }: Command): Role {
-  if (flags.includes('admin')) return 'admin'
-  return flags.includes('write') ? 'write' : 'read'
-}
-
 /** Why it may not run; null: it may. */
 function refused(client: Client, command: Command, args: Args): string | null {
-  const { arity, flags, name } = command
+  const { arity, name } = command
   if (arity > 0 ? args.count !== arity : args.count < -arity) {
     return `ERR wrong number of arguments for '${name}' command`
   }
   if (client.roles === null) {
-    if (!flags.includes('no_auth')) return 'NOAUTH Authentication required.'
-  } else if (!flags.includes('no_auth') && !client.may(roleOf(command))) {
+    if (!command.isForStrangers) return 'NOAUTH Authentication required.'
+  } else if (!command.isForStrangers && !client.may(command.role)) {
     return `NOPERM User ${client.user} has no permissions to run the '${name}' command`
   }
   if (client.protocol === 2 && client.subscriptions > 0 && !SUBSCRIBED.has(name)) {
     return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
   }
-  if (client.queued !== null && flags.includes('no_multi'))
-    return 'ERR Command not allowed inside a transaction'
+  if (client.queued !== null && !command.isForMulti) return 'ERR Command not allowed inside a transaction'
   return null
 }
 

@@ -2,9 +2,9 @@
 // hears which channel, and the counts that INFO tells.
 // Not here: each of these (their own files), sockets (server.ts).
 import type { Clock } from '../base/clock.ts'
+import type { ForeignNamespaces } from '../kv/foreign.ts'
 import { Blocking } from './blocking.ts'
 import type { Client, Role } from './client.ts'
-import type { Command } from './command.ts'
 import { type ChangeListener, Database } from './database.ts'
 import { Graveyard } from './graveyard.ts'
 import type { RespLimits } from './limits.ts'
@@ -16,7 +16,7 @@ import type { SeriesFace } from './series-face.ts'
 import { Settings } from './settings.ts'
 import type { Space } from './space.ts'
 import { Sweep } from './sweep.ts'
-import { commandTable } from './table.ts'
+import { CommandTable } from './table.ts'
 import { Watches } from './watches.ts'
 
 /** Who may do what. The daemon fills it from the tokens that HTTP takes too. */
@@ -36,6 +36,8 @@ export interface HubParts {
   readonly topics: Topics | null
   /** Null: there are no TS commands. */
   readonly series: SeriesFace | null
+  /** Namespaces that SELECT takes by their names. */
+  readonly foreign: ForeignNamespaces
   readonly version: string
   readonly notify: string
   readonly onError: (error: unknown) => void
@@ -50,8 +52,9 @@ export class Hub implements ChangeListener {
   readonly limits: RespLimits
   readonly gatekeeper: Gatekeeper
   readonly series: SeriesFace | null
+  readonly foreign: ForeignNamespaces
   readonly version: string
-  readonly commands: ReadonlyMap<string, Command>
+  readonly commands: CommandTable
   readonly out: Reply
   readonly pubSub: PubSub
   readonly blocking: Blocking
@@ -82,9 +85,10 @@ export class Hub implements ChangeListener {
     this.limits = parts.limits
     this.gatekeeper = parts.gatekeeper
     this.series = parts.series
+    this.foreign = parts.foreign
     this.version = parts.version
     this.startedMs = parts.clock.monotonicMs()
-    this.commands = commandTable(parts.series !== null)
+    this.commands = new CommandTable(parts.series !== null)
     this.out = new Reply(parts.limits.replyBytesMax)
     this.pubSub = new PubSub(parts.topics)
     this.blocking = new Blocking(parts.clock)

@@ -65,18 +65,18 @@ export class Parser {
     return this.end - this.start
   }
 
-  /** Takes what came. The bytes are the parser's until idle() is called. */
-  feed(chunk: Buffer): void {
+  /** Takes bytes[0, length). They are lent: keep() copies what is not read when they are taken back. */
+  feed(bytes: Buffer, length = bytes.length): void {
     if (this.end === this.start) {
-      this.bytes = chunk
+      this.bytes = bytes
       this.isOwn = false
       this.start = this.at = 0
-      this.end = chunk.length
+      this.end = length
       return
     }
-    this.room(chunk.length)
-    chunk.copy(this.bytes, this.end)
-    this.end += chunk.length
+    this.room(length)
+    bytes.copy(this.bytes, this.end, 0, length)
+    this.end += length
   }
 
   /** Room for so many bytes behind what is there. */

@@ -7,12 +7,14 @@
 // Not here: elements of one collection (element-scan.ts).
 import type { Args } from './args.ts'
 import type { Client } from './client.ts'
-import { command, family } from './command.ts'
+import { command, family, type Later } from './command.ts'
 import type { Database } from './database.ts'
 import { globMatches, globPrefix } from './glob.ts'
 import { decodeHead } from './head.ts'
+import { DATABASES } from './hub.ts'
 import { integerOf, parseInt64 } from './numbers.ts'
 import { fail, SYNTAX } from './reply-error.ts'
+import type { Space } from './space.ts'
 
 const CURSORS_MAX = 1024
 /** Keys that one call looks at, at most, however few match. */
@@ -21,6 +23,7 @@ const LOOKED_AT = 10
 export interface Key {
   readonly key: string
   readonly type: string
+  readonly version: number
 }
 
 /** The keys of a database: strings in order, then collections in order. @param after  as a cursor keeps it */
@@ -34,7 +37,7 @@ export function* keysIn(
   if (!isInHeads) {
     const start = db.strings.length + 1
     for (const entry of db.space.scan(db.strings, { prefix, ...from })) {
-      yield { key: entry.stored.slice(start), type: 'string' }
+      yield { key: entry.stored.slice(start), type: 'string', version: entry.version }
     }
   }
   const start = db.heads.length + 1
@@ -42,7 +45,7 @@ export function* keysIn(
   for (const entry of db.space.scan(db.heads, { prefix, ...(isInHeads ? from : {}) })) {
     const head = decodeHead(entry.value)
     const key = entry.stored.slice(start)
-    if (head.expiresUs === 0 || nowUs < head.expiresUs) yield { key, type: head.type }
+    if (head.expiresUs === 0 || nowUs < head.expiresUs) yield { key, type: head.type, version: entry.version }
     else db.expire(key, head)
   }
 }
@@ -162,10 +165,42 @@ function randomKey(client: Client) {
   else out.text(some[chance[1]! % some.length]!)
 }
 
-export function flush(db: Database) {
-  for (const { key } of keysIn(db)) {
-    db.remove(key)
-    db.changed(key, '', '')
+const FLUSHED_AT_ONCE = 500
+
+/**
+ * Removes what a database held when it began, at most so many keys: what is written since stays.
+ * @param after  as keysIn() takes it
+ * @returns the place to go on behind; null: the end was reached
+ */
+function flushSome(db: Database, upTo: number, after: string | null, limit: number): string | null {
+  let place = after
+  let looked = 0
+  for (const { key, type, version } of keysIn(db, '', after)) {
+    place = `${type === 'string' ? 's' : 'h'}${key}`
+    if (version <= upTo) {
+      db.remove(key)
+      db.changed(key, '', '')
+    }
+    if (++looked === limit) return place
+  }
+  return null
+}
+
+/** In pieces, so that a million keys stop nobody; one piece where EXEC has to be one. */
+async function flushInPieces(space: Space, databases: readonly Database[]): Later {
+  const upTo = space.version
+  let wait = 0
+  for (const db of databases) {
+    for (let after: string | null = null; ; ) {
+      after = space.together(() => flushSome(db, upTo, after, FLUSHED_AT_ONCE))
+      wait = Math.max(wait, space.takeWait())
+      if (after === null) break
+      await new Promise<void>(resolve => setImmediate(resolve))
+    }
+  }
+  return out => {
+    space.wait = Math.max(space.wait, wait)
+    out.ok()
   }
 }
 
@@ -173,9 +208,11 @@ function flushDb(all: boolean) {
   return (client: Client, args: Args) => {
     const word = args.count === 2 ? args.upper(1) : 'SYNC'
     if (args.count > 2 || (word !== 'SYNC' && word !== 'ASYNC')) fail(SYNTAX)
-    if (all) for (let i = 0; i < 16; i++) flush(client.hub.database(i))
-    else flush(client.db)
-    client.out.ok()
+    const { db, hub, isInExec, out } = client
+    const databases = all ? Array.from({ length: DATABASES }, (_, i) => hub.database(i)) : [db]
+    if (!isInExec) return flushInPieces(hub.space, databases)
+    for (const one of databases) flushSome(one, hub.space.version, null, Number.POSITIVE_INFINITY)
+    return out.ok()
   }
 }
 

@@ -117,7 +117,7 @@ function writeDocs(client: Client, { name, summary, family }: Command) {
 
 function getKeys(client: Client, args: Args) {
   const { hub, out } = client
-  const found = hub.commands.get(args.text(2).toLowerCase()) ?? fail('ERR Invalid command specified')
+  const found = hub.commands.named(args.text(2)) ?? fail('ERR Invalid command specified')
   const sub = args.copy()
   sub.starts.splice(0, 2)
   sub.ends.splice(0, 2)
@@ -132,9 +132,9 @@ function getKeys(client: Client, args: Args) {
 
 function commandCommand(client: Client, args: Args) {
   const { hub, out } = client
-  const all = [...hub.commands.values()]
+  const { all } = hub.commands
   const what = args.count === 1 ? '' : args.upper(1)
-  const named = args.texts(2).map(name => hub.commands.get(name.toLowerCase()))
+  const named = args.texts(2).map(name => hub.commands.named(name))
   if (what === '') {
     out.array(all.length)
     for (const one of all) writeCommand(client, one)

@@ -6,6 +6,7 @@
 // Not here: what a connection does (connection.ts).
 import { createServer, type Server, type Socket } from 'node:net'
 import { VarveError } from '../base/errors.ts'
+import { LentSocket } from '../base/lent-socket.ts'
 import type { KvStore } from '../kv/store.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { Hub, type HubParts } from './hub.ts'
@@ -19,6 +20,7 @@ export interface RespOptions extends Omit<HubParts, 'space'> {
 }
 
 const IDLE_LOOK_MS = 1_000
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, pauseOnConnect: true }
 
 export class RespServer implements ConnectionHost {
   readonly hub: Hub
@@ -40,9 +42,7 @@ export class RespServer implements ConnectionHost {
     gate.onFailed(() => {
       for (const connection of [...this.waiting]) connection.end()
     })
-    this.server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, socket =>
-      this.accept(socket)
-    )
+    this.server = createServer(SOCKET_OPTIONS, socket => this.accept(socket))
   }
 
   /** @throws {VarveError} VARVE_LISTEN when the port cannot be had */
@@ -81,10 +81,12 @@ export class RespServer implements ConnectionHost {
       hub.counts.rejected++
       socket.on('error', () => {})
       socket.end('-ERR max number of clients reached\r\n')
+      // It came paused: its end would never be read.
+      socket.resume()
       return
     }
     hub.counts.connections++
-    const connection = new Connection(socket, this)
+    const connection = new Connection(new LentSocket(socket), this)
     this.connections.add(connection)
     hub.clients.set(connection.client.id, connection.client)
   }

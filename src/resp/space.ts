@@ -12,6 +12,7 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Entry } from '../kv/entry.ts'
+import type { Look } from '../kv/hot-entries.ts'
 import type { KvStore } from '../kv/store.ts'
 import type { ScanOptions } from '../kv/view.ts'
 
@@ -61,9 +62,15 @@ export class Space {
   /** @param key  a byte string */
   get(ns: string, key: string): Entry | undefined {
     const entry = this.store.get(ns, storeKey(key))
-    if (entry === undefined) this.sawNothing()
-    else if (entry.version > this.durable) this.sawNothing()
+    if (entry === undefined || entry.version > this.durable) this.sawNothing()
     return entry
+  }
+
+  /** The value of the key bytes[from, to) where it lies: to be copied out before anything else is asked. */
+  look(ns: string, bytes: Uint8Array, from: number, to: number): Look | null {
+    const found = this.store.look(ns, bytes, from, to)
+    if (found === null || found.version > this.durable) this.sawNothing()
+    return found
   }
 
   put(ns: string, key: string, value: Uint8Array, expiresUs = 0): void {

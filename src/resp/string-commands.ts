@@ -12,14 +12,14 @@ const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
 function get(client: Client, args: Args) {
   const { counts } = client.hub
-  const entry = client.db.string(args.text(1))
-  if (entry === undefined) {
+  const found = client.db.look(args, 1)
+  if (found === null) {
     counts.misses++
     client.out.nil()
     return
   }
   counts.hits++
-  client.out.text(entry.value)
+  client.out.part(found.bytes, found.at, found.length)
 }
 
 function set(client: Client, args: Args) {

@@ -1,5 +1,7 @@
-// All commands by name. Not here: running them (execute.ts).
+// All commands by name: found by the bytes of a word as they came, in upper or lower case, without a text made of them.
+// Not here: running them (execute.ts).
 import { assert } from '../base/assert.ts'
+import { bitCommands } from './bit-commands.ts'
 import { blockingCommands } from './blocking-commands.ts'
 import { clientCommands } from './client-commands.ts'
 import type { Command } from './command.ts'
@@ -20,15 +22,60 @@ import { zsetAlgebra } from './zset-algebra.ts'
 import { zsetCommands } from './zset-commands.ts'
 import { zsetRangeCommands } from './zset-range-commands.ts'
 
-/** @param hasSeries  whether there are TS commands */
-export function commandTable(hasSeries: boolean): ReadonlyMap<string, Command> {
-  const rows = [
-    ...[connectionCommands, clientCommands, serverCommands, multiCommands, pubSubCommands],
-    ...[stringCommands, counterCommands, keyCommands, scanCommands, hashCommands, listCommands],
-    ...[setCommands, zsetCommands, zsetRangeCommands, zsetAlgebra, elementScans, blockingCommands],
-    ...(hasSeries ? [seriesCommands] : [])
-  ].flat()
-  const table = new Map(rows.map(row => [row.name, row]))
-  assert(table.size === rows.length, 'a command is in the table once')
-  return table
+const BUCKETS = 1024
+
+export class CommandTable {
+  readonly all: readonly Command[]
+  private readonly buckets: Command[][] = Array.from({ length: BUCKETS }, () => [])
+
+  /** @param hasSeries  whether there are TS commands */
+  constructor(hasSeries: boolean) {
+    this.all = [
+      ...[connectionCommands, clientCommands, serverCommands, multiCommands, pubSubCommands],
+      ...[
+        stringCommands,
+        bitCommands,
+        counterCommands,
+        keyCommands,
+        scanCommands,
+        hashCommands,
+        listCommands
+      ],
+      ...[setCommands, zsetCommands, zsetRangeCommands, zsetAlgebra, elementScans, blockingCommands],
+      ...(hasSeries ? [seriesCommands] : [])
+    ].flat()
+    for (const command of this.all) {
+      const name = Buffer.from(command.name)
+      assert(this.find(name, 0, name.length) === undefined, 'a command is in the table once')
+      this.buckets[bucketOf(name, 0, name.length)]!.push(command)
+    }
+  }
+
+  /** The command that is named by bytes[start, end), in any case. */
+  find(bytes: Uint8Array, start: number, end: number): Command | undefined {
+    const bucket = this.buckets[bucketOf(bytes, start, end)]!
+    for (let i = 0; i < bucket.length; i++) if (isName(bucket[i]!.name, bytes, start, end)) return bucket[i]
+    return undefined
+  }
+
+  named(name: string): Command | undefined {
+    const bytes = Buffer.from(name, 'latin1')
+    return this.find(bytes, 0, bytes.length)
+  }
+}
+
+function lower(byte: number): number {
+  return byte >= 65 && byte <= 90 ? byte + 32 : byte
+}
+
+function bucketOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = end - start
+  for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + lower(bytes[i]!)) | 0
+  return hash & (BUCKETS - 1)
+}
+
+function isName(name: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) !== lower(bytes[start + i]!)) return false
+  return true
 }

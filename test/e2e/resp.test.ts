@@ -50,6 +50,10 @@ t.test('ioredis and node-redis work, in both protocols', async t => {
     await io.call('TS.GET', 'temperature{topic="site/dev1"}').then(pair => (pair as unknown[])[1]),
     '21.5'
   )
+  t.equal(await io.call('SELECT', 'last'), 'OK')
+  t.equal(await io.get('site/dev1/temperature'), '21.5')
+  t.same(await io.keys('temp*'), ['temperature{topic="site/dev1"}'])
+  t.equal(await io.call('SELECT', '0'), 'OK')
   t.equal(await io.call('TS.ADD', 'room', '1700000000000', '20.5', 'LABELS', 'floor', '1'), 1700000000000)
   t.same(await io.call('TS.RANGE', 'room', '-', '+'), [[1700000000000, '20.5']])
   t.same(await io.call('TS.QUERYINDEX', 'floor=1'), ['room'])

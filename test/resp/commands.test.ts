@@ -95,6 +95,56 @@ t.test('counters are 64-bit integers, and decimal sums are exact', t =>
   )
 )
 
+t.test('strings are rows of bits, the highest of a byte first', t =>
+  play(
+    t,
+    `
+    > SETBIT b 1 1
+    :0
+    > SETBIT b 15 1
+    :0
+    > GET b
+    "@\\u0001"
+    > SETBIT b 1 0
+    :1
+    > GETBIT b 15
+    :1
+    > GETBIT b 1
+    :0
+    > GETBIT b 4000
+    :0
+    > SETBIT b -1 1
+    -ERR bit offset is not an integer or out of range
+    > SETBIT b 1 2
+    -ERR bit is not an integer or out of range
+    > SET s foobar
+    +OK
+    > BITCOUNT s
+    :26
+    > BITCOUNT s 0 0
+    :4
+    > BITCOUNT s 1 1 BYTE
+    :6
+    > BITCOUNT s 5 30 BIT
+    :17
+    > BITCOUNT s -2 -1
+    :7
+    > BITCOUNT s -1 -2
+    :0
+    > BITCOUNT s 9 20
+    :0
+    > BITCOUNT none
+    :0
+    > BITCOUNT s 0
+    -ERR syntax error
+    > LPUSH l x
+    :1
+    > GETBIT l 0
+    -WRONGTYPE Operation against a key holding the wrong kind of value
+`
+  )
+)
+
 t.test('keys have types, times to live and other names', t =>
   play(
     t,

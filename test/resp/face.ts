@@ -2,6 +2,7 @@
 import type { Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
 import { Random } from '../../src/base/random.ts'
+import type { ForeignNamespaces } from '../../src/kv/foreign.ts'
 import { KvStore } from '../../src/kv/store.ts'
 import type { Gatekeeper } from '../../src/resp/hub.ts'
 import { RESP_LIMITS, type RespLimits } from '../../src/resp/limits.ts'
@@ -16,6 +17,7 @@ export interface FaceOptions {
   readonly limits?: Partial<RespLimits>
   readonly gatekeeper?: Gatekeeper
   readonly topics?: Topics
+  readonly foreign?: ForeignNamespaces
   readonly medium?: Medium
 }
 
@@ -44,6 +46,7 @@ export async function openFace(t: Test, options: FaceOptions = {}) {
     gatekeeper: options.gatekeeper ?? { isNeeded: false, roles: () => null },
     topics: options.topics ?? null,
     series: null,
+    foreign: options.foreign ?? new Map(),
     version: '0',
     notify: '',
     onError: error => errors.push(error)
