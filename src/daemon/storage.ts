@@ -111,8 +111,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     for (const { error } of await kv.attach(host)) onDamage(error)
   }
   const close = async () => {
-    await engine.close()
     await kv.close()
+    await engine.close()
     catalogFile.close()
   }
   return { engine, series, kv, progress, catalogFile, close }
