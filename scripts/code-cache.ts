@@ -19,10 +19,16 @@ const startS = 600
 /** Of the thread whose notes are kept (daemon/workers.ts). */
 const queryThread = 'query-0'
 const channelName = 'varve-notes'
-const lines = Array.from(
-  { length: 2000 },
-  (_, i) => `warm,site=s${i % 20} a=${i / 10},b=${i}i,c="x",d=t`
-).join('\n')
+/** Two devices, a sample each second: so many that tiers are read, and chunks of them are packed. */
+const rows = 10_000
+
+function lines(endMs: number): string {
+  return Array.from({ length: rows * 2 }, (_, i) => {
+    const row = i >>> 1
+    const fields = `a=${(row % 2000) / 10},b=${row}i,c="x",d=t`
+    return `warm,site=s${i % 2} ${fields} ${endMs - (rows - 1 - row) * 1000}000000`
+  }).join('\n')
+}
 
 /** What a thread is told, as a global of its own. */
 interface ThreadNotes {
@@ -35,16 +41,20 @@ declare global {
   var varveThreadNotes: ThreadNotes | undefined
 }
 
-/** What is asked, and what of the answer tells that it is none of nothing. */
+/** What is asked, and what of the answer tells that it is none of nothing. START is an hour before END, both whole. */
 const questions: readonly (readonly [path: string, told: string])[] = [
   ['/v1/last?match=warm_a', '"value":'],
   ['/v1/range?match=warm_a&from=-1h', ',199.9]'],
-  ['/v1/range?match=warm_a&from=-1h&step=5m&fn=avg,min,max,count,last&by=site', ',199.9,'],
+  ['/v1/range?match=warm_a&from=-1h&step=5m&fn=avg,min,max,count,last&by=site', '"rows":[['],
+  ['/v1/range?match=warm_a&from=-2h&step=5m&fn=avg,min,max,count', '"rows":[['],
   ['/v1/series?match=warm_a', 'warm_a'],
   ['/api/v1/query?query=warm_a', 'warm_a'],
+  ['/api/v1/query?query=warm_a[30m]', '"199.9"'],
   ['/api/v1/query?query=topk(2,max_over_time(warm_a[1h]))', '"199.9"'],
-  ['/api/v1/query_range?query=avg(avg_over_time(warm_a[5m]))&start=START&end=END&step=60', '"values":[['],
-  ['/api/v1/query_range?query=sum(rate(warm_b[5m]))by(site)&start=START&end=END&step=60', '"result":['],
+  ['/api/v1/query?query=sum(count_over_time(warm_a[2h]))', '"value":['],
+  ['/api/v1/query_range?query=avg(avg_over_time(warm_a[5m]))&start=START&end=END&step=300', '"values":[['],
+  ['/api/v1/query_range?query=sum(rate(warm_b[5m]))by(site)&start=START&end=END&step=300', '"values":[['],
+  ['/api/v1/query_range?query=warm_a{site="s1"}&start=START&end=END&step=15', '"values":[['],
   ['/api/v1/labels', 'site'],
   ['/query?db=varve&q=SELECT+mean(a)+FROM+warm+WHERE+time+>+now()-1h+GROUP+BY+time(5m)', '"values":[[']
 ]
@@ -86,12 +96,17 @@ export async function warmUp(bundle: string, dir: string, into: string): Promise
   })
   runScript('main', script, required)
   const url = await readyAt(join(dir, 'run.json'))
-  const written = await fetch(`${url}/write`, { method: 'POST', body: lines })
+  const written = await fetch(`${url}/write`, { method: 'POST', body: lines(Date.now()) })
   if (written.status !== 204) throw new Error(`Cannot warm up: ${written.status} ${await written.text()}`)
   await askAll(url)
   if (into !== '') {
-    const flushed = await fetch(`${url}/v1/flush`, { method: 'POST' })
-    if (!flushed.ok) throw new Error(`Cannot warm up: ${await flushed.text()}`)
+    const { jobs } = (await (await fetch(`${url}/v1/status`)).json()) as { jobs: { name: string }[] }
+    const rollups = jobs.map(({ name }) => name).filter(name => name.startsWith('rollup'))
+    const jobPaths = ['merge', ...rollups].map(name => `/v1/run-job?name=${encodeURIComponent(name)}`)
+    for (const path of ['/v1/flush', ...jobPaths]) {
+      const done = await fetch(`${url}${path}`, { method: 'POST' })
+      if (!done.ok) throw new Error(`Cannot warm up: ${path}: ${done.status} ${await done.text()}`)
+    }
     await askAll(url)
     await takeWorkerNotes(workerNotes(into))
     fs.writeFileSync(into, script.createCachedData())
@@ -100,8 +115,7 @@ export async function warmUp(bundle: string, dir: string, into: string): Promise
 }
 
 async function askAll(url: string): Promise<void> {
-  // The last step of a range is its end, behind the samples.
-  const end = Math.ceil(Date.now() / 1000)
+  const end = Math.floor(Date.now() / 300_000) * 300
   for (const [question, told] of questions) {
     const path = question.replace('START', String(end - 3600)).replace('END', String(end))
     const answer = await fetch(`${url}${path}`)
