@@ -6,6 +6,8 @@
 // as String() writes them. Not here: how an answer looks (encode-*.ts).
 import { PIECE_BYTES } from './pieces.ts'
 
+/** Most answers are short. */
+const FIRST_BYTES = 4096
 /** A longer string is written by the library, whose call costs as much as so many characters here. */
 const SHORT_MAX = 48
 const ZERO = 48
@@ -16,7 +18,7 @@ const THOUSANDTHS_MAX = 1e9
 const HALF = 1e8
 
 export class TextPiece {
-  private room = Buffer.allocUnsafeSlow(PIECE_BYTES + 4096)
+  private room = Buffer.allocUnsafeSlow(FIRST_BYTES)
   private length = 0
 
   get isFull(): boolean {
