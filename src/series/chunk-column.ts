@@ -9,23 +9,13 @@ import { VarveError } from '../base/errors.ts'
 import { NUMBER_CODEC, type NumberHead, readNumberHead, skipNumberHead } from './codec-column.ts'
 import { DEPTH_MAX } from './codec-sibling.ts'
 import { KIND, type Kind } from './sample.ts'
+import type { SummaryColumn } from './source.ts'
 
 /**
  * What a head says of a column. For numbers the semantics are those of column-stats.ts; a boolean counts as 0 or
  * 1; of texts, and of columns without a value, the statistics are NaN and sum is 0.
  */
-export interface ColumnHeader {
-  readonly field: number
-  readonly kind: Kind
-  /** Values: the rows that have one. */
-  readonly count: number
-  /** How many of the values are NaN. */
-  readonly nans: number
-  readonly first: number
-  readonly last: number
-  readonly min: number
-  readonly max: number
-  readonly sum: number
+export interface ColumnHeader extends SummaryColumn {
   /** When sumUnits is not null, sum is exactly sumUnits / 10^exponent. */
   readonly exponent: number
   readonly sumUnits: number | null
@@ -33,16 +23,7 @@ export interface ColumnHeader {
   readonly bytes: number
 }
 
-interface Stats {
-  readonly nans: number
-  readonly first: number
-  readonly last: number
-  readonly min: number
-  readonly max: number
-  readonly sum: number
-  readonly exponent: number
-  readonly sumUnits: number | null
-}
+type Stats = Omit<ColumnHeader, 'field' | 'kind' | 'count' | 'bytes'>
 
 const NO_STATS: Stats = {
   nans: 0,

@@ -25,7 +25,9 @@ export type Order = 'asc' | 'desc'
 export interface SummaryColumn {
   readonly field: number
   readonly kind: Kind
+  /** Values: the rows that have one. */
   readonly count: number
+  /** How many of the values are NaN. */
   readonly nans: number
   readonly first: number
   readonly last: number

@@ -12,7 +12,7 @@ import { instantResult, rangeResult } from '../../src/query/promql/answer.ts'
 import type { Result } from '../../src/query/promql/encode.ts'
 import { Explain, type Reads } from '../../src/query/promql/explain.ts'
 import { DEFAULT_PROMQL_OPTIONS } from '../../src/query/promql/parameters.ts'
-import type { PromqlRangeRequest, RangeRequest } from '../../src/query/request.ts'
+import type { PromqlRangeRequest, RangeRequest, WindowRequest } from '../../src/query/request.ts'
 import type { Value } from '../../src/series/sample.ts'
 import type { SeriesSource } from '../../src/series/source.ts'
 import { HOUR_US, MINUTE_US, START_US, TIERS } from '../kit/rollup-times.ts'
@@ -255,6 +255,21 @@ t.test('InfluxQL says from tiers what it says from samples', async t => {
   t.ok(windows > 1000, `${windows} windows of tiers`)
 })
 
+/** What /v1 is asked of a field, from the first sample to an hour from now. */
+function rangeOf(field: string, nowUs: number, windows: WindowRequest): RangeRequest {
+  return {
+    kind: 'range',
+    select: { selectors: [[{ name: '__name__', op: '=', value: `room_${field}` }]], topic: null },
+    format: 'json',
+    time: 'us',
+    limit: null,
+    fromUs: START_US,
+    toUs: nowUs + HOUR_US,
+    order: 'asc',
+    windows
+  }
+}
+
 /** The cells of an answer of /v1 by series and time. */
 function rowsOf(source: SeriesSource, request: RangeRequest): Map<string, Cell[]> {
   const found = new Map<string, Cell[]>()
@@ -271,17 +286,6 @@ t.test('/v1 says from tiers what it says from samples', async t => {
     await live(t, seed, (world, random, nowUs) => {
       const [source, raw] = [openReader(world), openReader(world, false)]
       for (const field of EXACT) {
-        const asked = (explain: boolean): RangeRequest => ({
-          kind: 'range',
-          select: { selectors: [[{ name: '__name__', op: '=', value: `room_${field}` }]], topic: null },
-          format: 'json',
-          time: 'us',
-          limit: null,
-          fromUs: START_US,
-          toUs: nowUs + HOUR_US,
-          order: 'asc',
-          windows: { stepUs, functions, by, tier: 'auto', explain }
-        })
         const stepUs = random.pick([MINUTE_US, 5 * MINUTE_US, HOUR_US, 2 * HOUR_US])
         const by = random.pick([null, []])
         const functions = random.pick([
@@ -291,6 +295,8 @@ t.test('/v1 says from tiers what it says from samples', async t => {
           ['count', 'sum', 'min', 'max', 'avg'],
           ['first', 'last', 'sum']
         ] as const)
+        const asked = (explain: boolean) =>
+          rangeOf(field, nowUs, { stepUs, functions, by, tier: 'auto', explain })
         // Which of two series has the first of two samples of one time is told by neither.
         if (by !== null && functions.some(fn => fn === 'first')) continue
         for (const [key, cells] of rowsOf(source, asked(true)))
@@ -312,17 +318,9 @@ t.test('fn=p50 keeps the error that its tier promises, and says raw exactly', as
       const [source, raw] = [openReader(world), openReader(world, false)]
       const functions = ['p0', 'p5', 'p50', 'p99.9', 'p100', 'count', 'min', 'max'] as const
       for (const field of ['counter', 'on', 'odd', 'mixed', 'exact']) {
-        const request = (explain: boolean): RangeRequest => ({
-          kind: 'range',
-          select: { selectors: [[{ name: '__name__', op: '=', value: `room_${field}` }]], topic: null },
-          format: 'json',
-          time: 'us',
-          limit: null,
-          fromUs: START_US,
-          toUs: nowUs + HOUR_US,
-          order: 'asc',
-          windows: { stepUs: random.pick([HOUR_US, 2 * HOUR_US]), functions, by: null, tier: 'auto', explain }
-        })
+        const stepUs = random.pick([HOUR_US, 2 * HOUR_US])
+        const request = (explain: boolean) =>
+          rangeOf(field, nowUs, { stepUs, functions, by: null, tier: 'auto', explain })
         const asked = request(false)
         const [found, due] = [rowsOf(source, asked), rowsOf(raw, asked)]
         for (const [key, cells] of rowsOf(source, request(true))) {
