@@ -5,6 +5,7 @@
 // collector walks.
 // Invariants: a key has the same place for ever; places are 0, 1, 2 ...
 // Not here: what is kept at a place (memtable.ts).
+import { assert } from '../base/assert.ts'
 import { bloomHash } from './bloom.ts'
 
 const SLOTS_MIN = 32
@@ -22,22 +23,16 @@ export class KeyTable {
     return this.slots[this.slotOf(key, bloomHash(key) | 0)]! - 1
   }
 
-  /** The place of a key, which is known from now on. */
-  place(key: string): number {
-    const hash = bloomHash(key) | 0
-    let slot = this.slotOf(key, hash)
-    const known = this.slots[slot]!
-    if (known !== 0) return known - 1
+  /** Gives a key that is not known the next place. */
+  add(key: string): void {
     const { keys } = this
-    if (keys.length === this.hashes.length) {
-      this.grow()
-      slot = this.slotOf(key, hash)
-    }
-    const place = keys.length
-    this.hashes[place] = hash
+    if (keys.length === this.hashes.length) this.grow()
+    const hash = bloomHash(key) | 0
+    const slot = this.slotOf(key, hash)
+    assert(this.slots[slot] === 0, 'a key has one place')
+    this.hashes[keys.length] = hash
     keys.push(key)
-    this.slots[slot] = place + 1
-    return place
+    this.slots[slot] = keys.length
   }
 
   /** The slot where a key is, or belongs. */

@@ -35,16 +35,34 @@ export class Memtable<V> {
 
   /** Sets the value of a key. @returns what it was before */
   put(key: string, value: V): V | undefined {
-    const { values } = this
-    const place = this.table.place(key)
-    if (place < values.length) {
-      const before = values.at(place)
-      values.set(place, value)
-      return before
-    }
-    values.push(value)
-    if (values.length - this.ordered === UNORDERED_MAX) this.order()
+    const place = this.find(key)
+    if (place >= 0) return this.replace(place, value)
+    this.add(key, value)
     return undefined
+  }
+
+  /** The place of a key, for keyAt() and replace(); -1: it is not there. */
+  find(key: string): number {
+    return this.table.find(key)
+  }
+
+  /** The string of a key that the table keeps anyway. */
+  keyAt(place: number): string {
+    return this.table.keys[place]!
+  }
+
+  /** @returns the value before */
+  replace(place: number, value: V): V {
+    const before = this.values.at(place)
+    this.values.set(place, value)
+    return before
+  }
+
+  /** @param key  not there yet */
+  add(key: string, value: V): void {
+    this.table.add(key)
+    this.values.push(value)
+    if (this.values.length - this.ordered === UNORDERED_MAX) this.order()
   }
 
   /** All values, in the order in which their keys came. */

@@ -21,7 +21,7 @@ const NODE_PLACES_MAX = 48
 /** How full a tree is made that is made at once: room for some that come later. */
 const NODE_PLACES_MADE = 40
 /** Of so many keys of the tree one has to come for it to be made anew rather than changed. */
-const REMADE_SHARE_MIN = 8
+const REMADE_SHARE_MIN = 16
 
 /** The first index whose key is >= the key. */
 function lowerBound(keys: readonly string[], places: readonly number[], key: string): number {

@@ -65,10 +65,28 @@ export class Memtables {
     return this.active.entries.get(stored) ?? this.frozen?.entries.get(stored)
   }
 
+  /**
+   * Puts a new entry. Where its key is there already the entry shares that string, so that of an overwrite only the entry
+   * itself outlives its turn.
+   * @param value  copied; null: a tombstone
+   */
+  write(stored: string, version: number, expiresUs: number, value: Uint8Array | null): Entry {
+    const { entries, values } = this.active
+    const place = entries.find(stored)
+    const key = place < 0 ? stored : entries.keyAt(place)
+    const entry = values.entry(key, version, expiresUs, value)
+    if (place < 0) entries.add(key, entry)
+    this.count(entry, place < 0 ? undefined : entries.replace(place, entry))
+    return entry
+  }
+
   /** @param entry  its value lies in `values`, or in bytes of its own */
   put(entry: Entry): void {
+    this.count(entry, this.active.entries.put(entry.stored, entry))
+  }
+
+  private count(entry: Entry, before: Entry | undefined): void {
     const { active } = this
-    const before = active.entries.put(entry.stored, entry)
     active.weight += entry.weight
     active.bytes += bytesOfEntry(entry)
     if (before === undefined) return
