@@ -3,7 +3,10 @@
 // only the store under test uses.
 //
 //   node scripts/bench-kv-peers.ts [--dir DIR] [--keys 1000000] [--puts 2000000] [--share 0.5] [--only varve,rocksdb,leveldb]
+//                                  [--before SCRIPTS]
 //
+// --before measures our store of another source tree too, by its scripts: /tmp/old/scripts. CPU is of the whole process,
+// joining included; the main thread's is what a put costs whoever serves by it.
 // Peers: RocksDB by its own db_bench (Debian's rocksdb-tools), LevelDB by python3-plyvel; each with a memtable of as
 // many bytes as ours, its usual compression (snappy), and a sync before each acknowledgement. Values are those of
 // db_bench (kv-values.ts): a compressor can make half of them; with --share 1 nothing shrinks them, and the peers do not
@@ -34,7 +37,7 @@ const GETS_A_SECOND_MIN = 1_000_000
 const RECOVERY_MS_MAX = 1000
 const BYTES_OF_PEERS_MAX = 0.5
 
-const given = benchArguments(NAMES, ['keys', 'puts', 'gets', 'share'])
+const given = benchArguments(NAMES, ['keys', 'puts', 'gets', 'share'], ['before'])
 const keys = given.number('keys', 1_000_000)
 const puts = given.number('puts', 2_000_000)
 const gets = given.number('gets', 5_000_000)
@@ -90,6 +93,7 @@ interface Load {
   readonly tookMs: number
   readonly userS: number
   readonly systemS: number
+  readonly mainS: number
   readonly syncs: number
   readonly walBytes: number
   readonly walPaddingBytes: number
@@ -97,32 +101,25 @@ interface Load {
   readonly compactionBytes: number
 }
 
-function ours(dir: string, act: string, ...numbers: number[]): Load {
-  const out = run(process.execPath, [
-    join(import.meta.dirname, 'kv-load.ts'),
-    dir,
-    act,
-    ...numbers.map(String)
-  ])
+function ours(scripts: string, dir: string, act: string, ...numbers: number[]): Load {
+  const out = run(process.execPath, [join(scripts, 'kv-load.ts'), dir, act, ...numbers.map(String)])
   return JSON.parse(out.trim().split('\n').at(-1)!) as Load
 }
 
-function varve(medium: Medium): Figures {
+function varve(medium: Medium, scripts = import.meta.dirname): Figures {
   const dir = join(medium.path, 'varve')
-  ours(dir, 'fill', keys, share)
+  ours(scripts, dir, 'fill', keys, share)
   const found = measured(medium, (count, callers) => {
-    const load = ours(dir, 'overwrite', keys, count, callers, share)
+    const load = ours(scripts, dir, 'overwrite', keys, count, callers, share)
     const { walPaddingBytes: padding, walBytes, flushBytes: flushed, compactionBytes: joined } = load
     const parts = { WAL: walBytes - padding, padding, flushed, joined }
     const cpuUs = (load.userS + load.systemS) * 1e6
-    return {
-      seconds: load.tookMs / 1000,
-      parts: { ...parts, 'CPU us': cpuUs, 'syncs/1000': load.syncs * 1000 }
-    }
+    const figures = { 'CPU us': cpuUs, 'main us': load.mainS * 1e6, 'syncs/1000': load.syncs * 1000 }
+    return { seconds: load.tookMs / 1000, parts: { ...parts, ...figures } }
   })
   // The process before was killed.
-  const { openedMs } = ours(dir, 'open', keys)
-  const got = ours(dir, 'get', keys, gets)
+  const { openedMs } = ours(scripts, dir, 'open', keys)
+  const got = ours(scripts, dir, 'get', keys, gets)
   return { puts: found, getRate: (gets / got.tookMs) * 1000, reopenedMs: openedMs }
 }
 
@@ -200,13 +197,16 @@ printHead('the store in the own process beside others', {
     `back within ${RECOVERY_MS_MAX} ms with all keys after a kill`
   ]
 })
-const found = new Map<Name, Figures>()
-for (const name of given.names) {
+const found = new Map<Name | 'before', Figures>()
+function measure(name: Name | 'before', figuresOf: (medium: Medium) => Figures): void {
   const medium = makeMedium(given.dir, name, MEDIUM_BYTES)
-  if (name === given.names[0]) console.log(`device    ${medium.how}`)
-  found.set(name, stores[name](medium))
+  if (found.size === 0) console.log(`device    ${medium.how}`)
+  found.set(name, figuresOf(medium))
   medium.close()
 }
+const before = given.text('before')
+if (before !== undefined) measure('before', medium => varve(medium, before))
+for (const name of given.names) measure(name, stores[name])
 printTable(
   [...found].flatMap(([store, { puts: of }]) =>
     [...of].map(([callers, { rate, bytes, parts }]) => ({
@@ -226,7 +226,7 @@ if (own !== undefined) {
   judge('reopened after a kill', own.reopenedMs!, '<=', RECOVERY_MS_MAX, ' ms')
 }
 for (const [name, figures] of found) {
-  if (own === undefined || name === 'varve') continue
+  if (own === undefined || name === 'varve' || name === 'before') continue
   for (const [callers, { bytes }] of figures.puts) {
     const share = own.puts.get(callers)!.bytes / bytes
     judge(`bytes of a put to those of ${name}, ${callers} callers`, share, '<=', BYTES_OF_PEERS_MAX)

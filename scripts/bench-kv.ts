@@ -130,10 +130,10 @@ function benchMemtable(): void {
   for (let round = 0; round < 3; round++) {
     let start = performance.now()
     for (const key of keys) table.put(key, { n: 1 })
-    console.log(`tree: put ${rate(keys.length, start)}`)
+    console.log(`memtable: put ${rate(keys.length, start)}`)
     start = performance.now()
     for (const key of keys) found += table.get(key)!.n
-    console.log(`tree: get ${rate(keys.length, start)}`)
+    console.log(`memtable: get ${rate(keys.length, start)}`)
     start = performance.now()
     for (const key of keys) map.set(key, { n: 1 })
     console.log(`map: put ${rate(keys.length, start)}`)
@@ -146,7 +146,7 @@ function benchMemtable(): void {
     table.put(`bench\0new${i}`, { n: i })
     table.pin().cursor(keys[i]!, null).next()
   }
-  console.log(`tree: a put and a short scan ${rate(1000, start)}`)
+  console.log(`memtable: a put and a short scan ${rate(1000, start)}`)
   start = performance.now()
   for (let i = 0; i < 20; i++) {
     map.set(`bench\0new${i}`, { n: i })

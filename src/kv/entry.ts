@@ -16,7 +16,8 @@ import { bytesOf, keyStart } from './key.ts'
 /** The greatest version: four of them fit where 2^53 does. At 1 M writes/s it is reached in 71 years. */
 export const VERSION_MAX = 2 ** 51 - 1
 
-const EMPTY = new Uint8Array(0)
+/** The bytes of every tombstone, and of nothing else. */
+const TOMBSTONE = new Uint8Array(0)
 const utf8 = new TextDecoder()
 
 /** One version of what is under a key. Its bytes are the store's own: never change them. */
@@ -28,8 +29,6 @@ export class Entry {
   readonly expiresUs: number
   /** Bytes of the value. */
   readonly size: number
-  /** A tombstone. Reads of the store give none; changes seen by a watch may be. */
-  readonly deleted: boolean
   /** The value lies in these bytes, perhaps with others (value-arena.ts). */
   private bytes: Uint8Array
   private start: number
@@ -47,9 +46,13 @@ export class Entry {
     this.version = version
     this.expiresUs = expiresUs
     this.size = size
-    this.deleted = bytes === null
-    this.bytes = bytes ?? EMPTY
+    this.bytes = bytes ?? TOMBSTONE
     this.start = start
+  }
+
+  /** A tombstone. Reads of the store give none; changes seen by a watch may be. */
+  get deleted(): boolean {
+    return this.bytes === TOMBSTONE
   }
 
   /** A view; empty in a tombstone. */
@@ -92,10 +95,10 @@ export class Entry {
 /** Larger values get bytes of their own in a memtable, smaller ones lie together (value-arena.ts). */
 export const PACKED_BYTES_MAX = 4096
 /**
- * Bytes an entry costs in memory beyond key and value, measured: object, string and slot; and where its value has bytes
- * of its own, those objects too.
+ * Bytes an entry costs in memory beyond key and value, measured: object, string and slots; and where its value has
+ * bytes of its own, those objects too.
  */
-const ENTRY_OVERHEAD = 140
+const ENTRY_OVERHEAD = 150
 const OWN_BYTES_OVERHEAD = 200
 
 function headOf({ version, expiresUs, deleted }: Entry): number {

@@ -10,7 +10,7 @@ import { packedBytes, ValueArena } from './value-arena.ts'
 
 interface Counted {
   readonly entries: Memtable<Entry>
-  readonly values: ValueArena
+  values: ValueArena
   /** Memory it takes, about. */
   weight: number
   /** Bytes of keys and values. */
@@ -65,10 +65,28 @@ export class Memtables {
     return this.active.entries.get(stored) ?? this.frozen?.entries.get(stored)
   }
 
+  /**
+   * Puts a new entry. Where its key is there already the entry shares that string, so that of an overwrite only the entry
+   * itself outlives its turn.
+   * @param value  copied; null: a tombstone
+   */
+  write(stored: string, version: number, expiresUs: number, value: Uint8Array | null): Entry {
+    const { entries, values } = this.active
+    const place = entries.find(stored)
+    const key = place < 0 ? stored : entries.keyAt(place)
+    const entry = values.entry(key, version, expiresUs, value)
+    if (place < 0) entries.add(key, entry)
+    this.count(entry, place < 0 ? undefined : entries.replace(place, entry))
+    return entry
+  }
+
   /** @param entry  its value lies in `values`, or in bytes of its own */
   put(entry: Entry): void {
+    this.count(entry, this.active.entries.put(entry.stored, entry))
+  }
+
+  private count(entry: Entry, before: Entry | undefined): void {
     const { active } = this
-    const before = active.entries.put(entry.stored, entry)
     active.weight += entry.weight
     active.bytes += bytesOfEntry(entry)
     if (before === undefined) return
@@ -107,31 +125,27 @@ export class Memtables {
   /** The flush failed: what was frozen takes writes again, with those that came since. */
   thaw(): void {
     assert(this.frozen !== null, 'a memtable was frozen')
-    const later = this.active.entries.pin().cursor('', null)
+    const later = this.active.entries.all()
     this.active = this.frozen
     this.frozen = null
-    for (; later.key !== null; later.next()) this.put(later.value())
+    for (const entry of later) this.put(entry)
   }
 
   /** Forgets every entry that does not stay. */
   keepOnly(stays: (entry: Entry) => boolean): void {
+    const { entries } = this.active
     let gone = 0
-    for (const all = this.active.entries.pin().cursor('', null); all.key !== null; all.next()) {
-      if (!stays(all.value())) gone++
-    }
+    for (const entry of entries.all()) if (!stays(entry)) gone++
     if (gone === 0) return
-    const all = this.active.entries.pin().cursor('', null)
     this.active = empty()
-    for (; all.key !== null; all.next()) if (stays(all.value())) this.adopt(all.value())
+    for (const entry of entries.all()) if (stays(entry)) this.adopt(entry)
   }
 
   /** Forgets entries up to a version: they are in segments. */
   dropUpTo(version: number): void {
-    const all = this.active.entries.pin().cursor('', null)
+    const all = this.active.entries.all()
     this.active = empty()
-    for (; all.key !== null; all.next()) {
-      if (all.value().version > version) this.adopt(all.value())
-    }
+    for (const entry of all) if (entry.version > version) this.adopt(entry)
   }
 
   private adopt(entry: Entry): void {
@@ -141,9 +155,9 @@ export class Memtables {
 
   /** Moves all values to slabs that hold nothing else. */
   private pack(): void {
-    const all = this.active.entries.pin().cursor('', null)
-    this.active = { ...this.active, values: new ValueArena(), dead: 0 }
-    for (; all.key !== null; all.next()) this.active.values.adopt(all.value())
+    this.active.values = new ValueArena()
+    this.active.dead = 0
+    for (const entry of this.active.entries.all()) this.active.values.adopt(entry)
   }
 }
 

@@ -51,9 +51,10 @@ export class Newest {
     return { bytes: value, at: 0, length: value.length, version, expiresUs }
   }
 
-  written(entry: Entry): void {
-    this.memtables.put(entry)
-    this.hot.forget(entry.stored)
+  /** @param value  copied; null: a tombstone */
+  write(stored: string, version: number, expiresUs: number, value: Uint8Array | null): Entry {
+    this.hot.forget(stored)
+    return this.memtables.write(stored, version, expiresUs, value)
   }
 
   close(): void {

@@ -46,9 +46,8 @@ export class WritePath {
   /** @param value  copied; null: a tombstone */
   write(stored: string, value: Uint8Array | null, expiresUs: number): void {
     const { newest, history } = this.parts
-    const entry = newest.memtables.values.entry(stored, ++this.version, expiresUs, value)
+    const entry = newest.write(stored, ++this.version, expiresUs, value)
     this.pending.add(entry, value)
-    newest.written(entry)
     history.push(entry, this.wal!.pendingGroup)
   }
 

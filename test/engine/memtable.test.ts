@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Random } from '../../src/base/random.ts'
+import { ascending } from '../../src/engine/key-sort.ts'
 import { Memtable, type MemtableView } from '../../src/engine/memtable.ts'
 import { MergeIterator, type SortedCursor } from '../../src/engine/merge-iterator.ts'
 import { seeds } from '../kit/seeds.ts'
@@ -48,6 +49,46 @@ t.test('Memtable agrees with a map, and a pinned view never changes', async t =>
       if (view.get(low) !== model.get(low) || view.size !== model.size) t.fail(`VARVE_SEED=${seed}: get`)
     }
     t.equal(table.size, model.size, `VARVE_SEED=${seed}`)
+  }
+})
+
+t.test(
+  'Memtable keeps its order when more changes than it lets wait, and holds every value once',
+  async t => {
+    for (const seed of seeds(2)) {
+      const random = new Random(seed)
+      const table = new Memtable<number>()
+      const model = new Map<string, number>()
+      for (let i = 0; i < 60_000; i++) {
+        const key = `k${random.below(50_000)}`
+        if (table.put(key, i) !== model.get(key)) t.fail(`VARVE_SEED=${seed}: put()`)
+        model.set(key, i)
+      }
+      t.ok(model.size > 16_384, 'the tree is told twice without a view')
+      t.same(read(table.pin().cursor('', null)), rangeOf(model, '', null, false), `VARVE_SEED=${seed}: scan`)
+      t.same([...table.all()].sort(), [...model.values()].sort(), `VARVE_SEED=${seed}: all()`)
+      for (const [key, value] of model) if (table.get(key) !== value) t.fail(`VARVE_SEED=${seed}: get()`)
+      t.equal(table.get('k'), undefined)
+    }
+  }
+)
+
+t.test('ascending() orders places as < orders their keys', async t => {
+  for (const seed of seeds(300)) {
+    const random = new Random(seed)
+    const start = 'abcdef'.slice(0, random.below(7))
+    const bytes = random.chance(0.5) ? 3 : 256
+    const longest = 1 + random.below(9)
+    const keys = new Set<string>()
+    for (let left = 1 + random.below(200); left > 0; left--) {
+      let key = start
+      for (let n = random.below(longest); n > 0; n--) key += String.fromCharCode(random.below(bytes))
+      keys.add(key)
+    }
+    const list = [...keys]
+    const from = random.below(list.length)
+    const found = ascending(from, list.length, list).map(place => list[place])
+    t.same(found, list.slice(from).toSorted(), `VARVE_SEED=${seed}`)
   }
 })
 
