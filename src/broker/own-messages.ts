@@ -1,7 +1,7 @@
 // Messages that come from no packet: what the daemon publishes, and the wills of clients that went.
 //
-// Invariants: they enter through Intake as any other, so a refused one reaches nobody; the store is told how soon
-// each is wanted on the medium.
+// Invariants: they enter through Intake as any other, so a refused one reaches nobody; the store is told the urgency
+// of each.
 // Not here: $SYS (sys-announcer.ts), which is not stored; who waits for the sync (sync-watch.ts).
 import { VarveError } from '../base/errors.ts'
 import type { Door } from './door.ts'
