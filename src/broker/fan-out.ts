@@ -34,6 +34,30 @@ export interface Publication {
   clientId: string
 }
 
+/** A message that lies in no packet, of the broker itself. */
+export function publicationOf(
+  entry: TopicEntry,
+  bytes: Uint8Array,
+  qos: 0 | 1 | 2,
+  retain: boolean
+): Publication {
+  return {
+    entry,
+    bytes,
+    start: 0,
+    end: bytes.length,
+    qos,
+    retain,
+    properties: null,
+    expiryAt: -1,
+    expirySeconds: 0,
+    packetStart: -1,
+    packetVersion: 4,
+    from: null,
+    clientId: ''
+  }
+}
+
 const notRetained = { qos: 0, retain: false, dup: false, id: 0 }
 
 export class FanOut {

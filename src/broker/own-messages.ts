@@ -5,7 +5,7 @@
 // Not here: $SYS (sys-announcer.ts), which is not stored; who waits for the sync (sync-watch.ts).
 import { VarveError } from '../base/errors.ts'
 import type { Door } from './door.ts'
-import type { Publication } from './fan-out.ts'
+import { type Publication, publicationOf } from './fan-out.ts'
 import type { AedesPublish } from './handshakes.ts'
 import type { Intake, SyncGate } from './intake.ts'
 import { parsePublishProperties } from './properties.ts'
@@ -65,21 +65,7 @@ export class OwnMessages {
     const entry = this.parts.topics.named(topic)
     if (entry === null) throw new VarveError('VARVE_TOPIC', `Cannot publish ${topic}: not a topic`)
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
-    return {
-      entry,
-      bytes,
-      start: 0,
-      end: bytes.length,
-      qos,
-      retain,
-      properties: null,
-      expiryAt: -1,
-      expirySeconds: 0,
-      packetStart: -1,
-      packetVersion: 4,
-      from: null,
-      clientId: ''
-    }
+    return publicationOf(entry, bytes, qos, retain)
   }
 
   private note({ end, qos }: Publication): void {

@@ -8,7 +8,7 @@ import { AckQueue } from './ack-queue.ts'
 import type { Rights } from './auth.ts'
 import type { Door } from './door.ts'
 import type { DoorHost } from './door-host.ts'
-import type { Publication } from './fan-out.ts'
+import { publicationOf } from './fan-out.ts'
 import { PUBACK, PUBREC, REASON } from './packet.ts'
 import type { PublishPacket } from './publish-packet.ts'
 import type { Session } from './session.ts'
@@ -145,8 +145,8 @@ export class Publisher {
 }
 
 /** The one publication in the making: accept() is synchronous and keeps nothing of it. */
-const publication: Publication = {
-  entry: {
+const publication = publicationOf(
+  {
     topic: '',
     bytes: new Uint8Array(0),
     hash: 0,
@@ -155,16 +155,7 @@ const publication: Publication = {
     epoch: 0,
     service: undefined
   },
-  bytes: new Uint8Array(0),
-  start: 0,
-  end: 0,
-  qos: 0,
-  retain: false,
-  properties: null,
-  expiryAt: -1,
-  expirySeconds: 0,
-  packetStart: -1,
-  packetVersion: 4,
-  from: null,
-  clientId: ''
-}
+  new Uint8Array(0),
+  0,
+  false
+)

@@ -28,6 +28,31 @@ t.test('the executable holds notes that V8 takes, and none of another bundle', a
   }
 })
 
+/** Runs a bundle as launcher.ts does, and prints which of Node's own globals are others afterwards. */
+const comparing = `{
+  const globals = () => new Map(Object.getOwnPropertyNames(globalThis).map(name =>
+    [name, Object.getOwnPropertyDescriptor(globalThis, name)]))
+  const before = globals()
+  Object.assign(globalThis, { exports: {}, require, module: { exports: {} }, __filename: '', __dirname: '' })
+  process.argv.splice(1, Infinity, 'varve', 'version')
+  new (require('node:vm').Script)(require('node:fs').readFileSync(0, 'latin1')).runInThisContext()
+  const isOther = ([name, { value, get }]) => {
+    const now = Object.getOwnPropertyDescriptor(globalThis, name)
+    return !Object.is(now.value, value) || now.get !== get
+  }
+  const found = [...before].filter(([name]) => !['exports', 'require', 'module', '__filename', '__dirname'].includes(name))
+  console.log('others ' + JSON.stringify(found.filter(isOther).map(([name]) => name)))
+}`
+
+t.test('names at the top of the bundle, which are globals, replace none of Node', async t => {
+  const script = join(t.testdir({ 'comparing.cjs': comparing }), 'comparing.cjs')
+  const run = (source: string) =>
+    execFileSync(process.execPath, [script], { input: source, encoding: 'utf8' })
+  const { source } = pieceOf(executable, 'main')
+  t.match(run(source), 'others []')
+  t.match(run(`var escape = 1;${source}`), 'others ["escape"]', 'the check can fail')
+})
+
 t.test('varve serve keeps what is published over a restart, and stops in order', async t => {
   const dataDir = t.testdir()
   const first = await startVarve({ program: 'binary', dataDir })
