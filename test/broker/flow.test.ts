@@ -6,12 +6,17 @@ import { AckQueue } from '../../src/broker/ack-queue.ts'
 import { EAGER, provingMs } from '../../src/broker/urgency.ts'
 import { bytesOf, client, FakeStore, inbox, pause, RawClient, startBroker, until } from './kit.ts'
 
-/** Bytes of buffers that are in use: after a collection, when the turn that used them is over. */
+/** Bytes of buffers that are in use: the least of a few collections, as V8 frees buffers some time after one. */
 async function arrayBuffers(): Promise<number> {
-  await pause(50)
   setFlagsFromString('--expose-gc')
-  runInNewContext('gc')()
-  return process.memoryUsage().arrayBuffers
+  const collect = runInNewContext('gc')
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 4; i++) {
+    await pause(30)
+    collect()
+    least = Math.min(least, process.memoryUsage().arrayBuffers)
+  }
+  return least
 }
 
 t.test('the broker asks the gate for an early sync only when it helps', async t => {
