@@ -26,9 +26,11 @@ export interface Tally {
 }
 
 const lineMarksMax = 100
+const DEPTH_MAX = 10
 
-/** Diagnostics as indented lines; strings keep their own lines. */
+/** Diagnostics as indented lines; strings keep their own lines. Some hold themselves: depth has an end. */
 function diagnostics(value: unknown, indent: string): string {
+  if (indent.length > DEPTH_MAX * 2) return `${indent}...\n`
   if (value === null || typeof value !== 'object') {
     return String(value)
       .split('\n')
