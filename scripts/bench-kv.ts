@@ -13,8 +13,9 @@ import { systemClock } from '../src/base/clock.ts'
 import { Random } from '../src/base/random.ts'
 import { NodeDisk } from '../src/disk/node-disk.ts'
 import { Engine } from '../src/engine/engine.ts'
-import { Memtable } from '../src/engine/memtable.ts'
 import { engineFiles } from '../src/kv/engine-files.ts'
+import { KeyBytes } from '../src/kv/key-bytes.ts'
+import { Memtable } from '../src/kv/memtable.ts'
 import { KvStore } from '../src/kv/store.ts'
 import { ValueSource } from './kv-values.ts'
 
@@ -125,14 +126,16 @@ function benchMemtable(): void {
   const random = new Random(1)
   const keys = Array.from({ length: 70_000 }, () => `bench\0${keyOf(random.below(1e9))}`)
   collect()
-  const table = new Memtable<{ n: number }>()
+  const table = new Memtable()
+  const keyBytes = keys.map(KeyBytes.of)
+  const value = new Uint8Array(100)
   const map = new Map<string, { n: number }>()
   for (let round = 0; round < 3; round++) {
     let start = performance.now()
-    for (const key of keys) table.put(key, { n: 1 })
+    for (const key of keyBytes) table.write(key, 1, 0, value)
     console.log(`memtable: put ${rate(keys.length, start)}`)
     start = performance.now()
-    for (const key of keys) found += table.get(key)!.n
+    for (const key of keyBytes) found += table.find(key) < 0 ? 0 : 1
     console.log(`memtable: get ${rate(keys.length, start)}`)
     start = performance.now()
     for (const key of keys) map.set(key, { n: 1 })
@@ -143,7 +146,7 @@ function benchMemtable(): void {
   }
   let start = performance.now()
   for (let i = 0; i < 1000; i++) {
-    table.put(`bench\0new${i}`, { n: i })
+    table.write(KeyBytes.of(`bench\0new${i}`), 1, 0, value)
     table.pin().cursor(keys[i]!, null).next()
   }
   console.log(`memtable: a put and a short scan ${rate(1000, start)}`)

@@ -23,13 +23,12 @@ export function checkValue(value: Uint8Array, expiresUs: number, { valueBytesMax
 
 /**
  * The bytes of a batch: stored keys and values.
- * @param stored  the keys of its writes
+ * @param keyBytes  of its stored keys
  * @throws {VarveError} VARVE_BATCH over batchBytesMax, and as checkValue()
  */
-export function checkBatch(writes: readonly Write[], stored: readonly string[], limits: KvLimits): number {
-  let bytes = 0
-  for (const [i, write] of writes.entries()) {
-    bytes += stored[i]!.length
+export function checkBatch(writes: readonly Write[], keyBytes: number, limits: KvLimits): number {
+  let bytes = keyBytes
+  for (const write of writes) {
     if (write.op !== 'put') continue
     checkValue(write.value, write.expiresUs ?? 0, limits)
     bytes += write.value.length

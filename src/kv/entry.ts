@@ -29,9 +29,9 @@ export class Entry {
   readonly expiresUs: number
   /** Bytes of the value. */
   readonly size: number
-  /** The value lies in these bytes, perhaps with others (value-arena.ts). */
-  private bytes: Uint8Array
-  private start: number
+  /** The value lies in these bytes, perhaps with others (entry-log.ts). */
+  private readonly bytes: Uint8Array
+  private readonly start: number
 
   /** @param bytes  hold the value, which begins at start; null: a tombstone */
   constructor(
@@ -61,12 +61,6 @@ export class Entry {
     return size === bytes.length ? bytes : bytes.subarray(start, start + size)
   }
 
-  /** The same value lies in other bytes now. */
-  moved(bytes: Uint8Array, start: number): void {
-    this.bytes = bytes
-    this.start = start
-  }
-
   get namespace(): string {
     return this.stored.slice(0, keyStart(this.stored) - 1)
   }
@@ -84,22 +78,7 @@ export class Entry {
   visible(nowUs: number): boolean {
     return !this.deleted && (this.expiresUs === 0 || nowUs < this.expiresUs)
   }
-
-  /** Bytes of memory it takes, with its key, about: objects and table slots included. */
-  get weight(): number {
-    const own = this.size > PACKED_BYTES_MAX ? OWN_BYTES_OVERHEAD : 0
-    return this.stored.length + this.size + ENTRY_OVERHEAD + own
-  }
 }
-
-/** Larger values get bytes of their own in a memtable, smaller ones lie together (value-arena.ts). */
-export const PACKED_BYTES_MAX = 4096
-/**
- * Bytes an entry costs in memory beyond key and value, measured: object, string and slots; and where its value has
- * bytes of its own, those objects too.
- */
-const ENTRY_OVERHEAD = 150
-const OWN_BYTES_OVERHEAD = 200
 
 function headOf({ version, expiresUs, deleted }: Entry): number {
   return version * 4 + (expiresUs === 0 ? 0 : 2) + (deleted ? 1 : 0)

@@ -7,11 +7,19 @@
 // below the floor ends with VARVE_WATCH_OLD: its owner takes a snapshot, reads what it needs and watches
 // from the snapshot's version. So a slow watch costs no memory, and never misses without being told.
 //
+// Changes lie where the memtable has them (entry-log.ts): here are only their places.
 // Invariants: versions ascend; floor < the first version kept; changes not yet durable are never let go.
 // Not here: expiry (nothing is written when an entry expires, so no change is told).
 import { assert } from '../base/assert.ts'
 import { VarveError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
+import type { EntrySlab } from './entry-log.ts'
+
+/** The changes of a group end before this index. */
+interface Mark {
+  readonly group: number
+  end: number
+}
 
 export class History {
   /** All changes after this version are here. */
@@ -19,11 +27,14 @@ export class History {
   /** The store was closed: nothing more will come. */
   closed = false
   private readonly bytesMax: number
-  private entries: Entry[] = []
-  private groups: number[] = []
-  /** Index of the first entry kept; those before it are gone. */
+  private slabs: EntrySlab[] = []
+  private words: number[] = []
+  private last = 0
+  /** Of groups that are not durable. */
+  private marks: Mark[] = []
+  /** Index of the first change kept; those before it are gone. */
   private start = 0
-  /** Index after the last durable entry. */
+  /** Index after the last durable change. */
   private ready = 0
   private bytes = 0
   private readonly waiting = new Set<() => void>()
@@ -32,15 +43,18 @@ export class History {
     this.bytesMax = bytesMax
   }
 
-  /** Adds a change that will be on the medium with the group. */
-  push(entry: Entry, group: number): void {
-    assert(
-      this.entries.length === this.start || entry.version > this.entries.at(-1)!.version,
-      'versions ascend'
-    )
-    this.entries.push(entry)
-    this.groups.push(group)
-    this.bytes += entry.weight
+  /** Adds a change, the record at a word of a slab, that will be on the medium with the group. */
+  push(slab: EntrySlab, word: number, group: number): void {
+    const version = slab.version(word)
+    assert(version > this.last, 'versions ascend')
+    this.last = version
+    this.slabs.push(slab)
+    this.words.push(word)
+    this.bytes += slab.recordBytes(word)
+    const { marks } = this
+    const mark = marks.length === 0 ? undefined : marks[marks.length - 1]
+    if (mark !== undefined && mark.group === group) mark.end = this.words.length
+    else marks.push({ group, end: this.words.length })
   }
 
   /** All of that group and those before it are on the medium. */
@@ -48,8 +62,11 @@ export class History {
     const before = this.ready
     // What becomes durable now is kept until the next sync, however large: whoever watches is woken by this one.
     this.trim()
-    while (this.ready < this.groups.length && this.groups[this.ready]! <= group) this.ready++
-    if (this.ready === before) return
+    const { marks } = this
+    let n = 0
+    while (n < marks.length && marks[n]!.group <= group) this.ready = marks[n++]!.end
+    marks.splice(0, n)
+    if (n === 0 || this.ready === before) return
     const waiting = [...this.waiting]
     this.waiting.clear()
     for (const wake of waiting) wake()
@@ -57,8 +74,10 @@ export class History {
 
   /** Forgets everything: changes up to this version are not known any more. */
   restart(floor: number): void {
-    this.entries = []
-    this.groups = []
+    this.slabs = []
+    this.words = []
+    this.marks = []
+    this.last = floor
     this.start = 0
     this.ready = 0
     this.bytes = 0
@@ -80,10 +99,12 @@ export class History {
     let high = this.ready
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.entries[middle]!.version <= version) low = middle + 1
+      if (this.versionAt(middle) <= version) low = middle + 1
       else high = middle
     }
-    return this.entries.slice(low, Math.min(low + limit, this.ready))
+    const found: Entry[] = []
+    for (let i = low; i < this.ready && i - low < limit; i++) found.push(this.slabs[i]!.entry(this.words[i]!))
+    return found
   }
 
   /** Calls back once, when more changes are durable. @returns cancels */
@@ -99,16 +120,22 @@ export class History {
     this.waiting.clear()
   }
 
+  private versionAt(index: number): number {
+    return this.slabs[index]!.version(this.words[index]!)
+  }
+
   private trim(): void {
     while (this.bytes > this.bytesMax && this.start < this.ready) {
-      const entry = this.entries[this.start++]!
-      this.floor = entry.version
-      this.bytes -= entry.weight
+      this.floor = this.versionAt(this.start)
+      this.bytes -= this.slabs[this.start]!.recordBytes(this.words[this.start]!)
+      this.start++
     }
-    if (this.start < 1024 || this.start * 2 < this.entries.length) return
-    this.entries = this.entries.slice(this.start)
-    this.groups = this.groups.slice(this.start)
-    this.ready -= this.start
+    if (this.start < 1024 || this.start * 2 < this.words.length) return
+    const gone = this.start
+    this.slabs = this.slabs.slice(gone)
+    this.words = this.words.slice(gone)
+    for (const mark of this.marks) mark.end -= gone
+    this.ready -= gone
     this.start = 0
   }
 }

@@ -10,12 +10,14 @@
 //
 // The oldest chunk is cleared for new records when all are full: what was used since the last time is moved to its
 // start, up to half of it, and the rest goes (a clock that turns by chunks; F. J. Corbato, A paging experiment with
-// the Multics system, 1968). A bucket that is full lets one of its own go: no key makes a look longer than 8 slots.
+// the Multics system, 1968). A bucket that is full lets one of its own go, in the same way: no key makes a look longer
+// than 8 slots.
 //
 // Invariants: what is kept is the newest version of its key, since every write of a key forgets it; what get() gives
 // is a copy; what look() gives is true until the next call.
 // Not here: blocks, which serve scans and what is read for the first time (block-cache.ts).
 import { Entry } from './entry.ts'
+import { hashOf, type KeyBytes } from './key-bytes.ts'
 
 const ARENA_CHUNKS = 16
 const SLOTS = 8
@@ -69,60 +71,45 @@ export class HotEntries {
     return this.chunks.length * this.chunkBytes + this.places.byteLength + this.tags.byteLength
   }
 
-  get(stored: string): Entry | undefined {
-    if (this.count === 0) return undefined
-    const slot = this.slotOf(hashOf(stored), stored)
-    if (slot < 0) return undefined
-    const { bytes, at, length, version, expiresUs } = this.read(this.places[slot]!)
-    return new Entry(stored, version, expiresUs, bytes.slice(at, at + length))
+  get(key: KeyBytes): Entry | undefined {
+    const look = this.look(key)
+    if (look === null) return undefined
+    const { bytes, at, length, version, expiresUs } = look
+    return new Entry(key.stored, version, expiresUs, bytes.slice(at, at + length))
   }
 
-  /**
-   * Finds a value without making anything for it.
-   * @param start  how the stored key begins; bytes[from, to) is the rest of it
-   * @returns always the same object
-   */
-  look(start: string, bytes: Uint8Array, from: number, to: number): Look | null {
+  /** Finds a value without making anything for it. @returns always the same object */
+  look(key: KeyBytes): Look | null {
     if (this.count === 0) return null
-    let hash = HASH_START
-    for (let i = 0; i < start.length; i++) hash = Math.imul(hash ^ start.charCodeAt(i), HASH_PRIME)
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, HASH_PRIME)
-    hash = finished(hash)
-    const first = (hash & (this.buckets - 1)) * SLOTS
-    for (let slot = first; slot < first + SLOTS; slot++) {
-      const place = this.places[slot]!
-      if (place !== 0 && this.tags[slot] === hash >>> 24 && this.isKey(place, start, bytes, from, to)) {
-        return this.read(place)
-      }
-    }
-    return null
+    const slot = this.slotOf(key)
+    return slot < 0 ? null : this.read(this.places[slot]!)
   }
 
   /** Keeps a copy of what is under a key, if it is small enough. */
-  put({ stored, version, expiresUs, value, deleted }: Entry): void {
+  put(key: KeyBytes, { version, expiresUs, value, deleted }: Entry): void {
     const head = HEAD_BYTES + (expiresUs === 0 ? 0 : EXPIRY_BYTES)
-    const size = (head + stored.length + value.length + 3) & ~3
-    if (deleted || size > this.chunkBytes || stored.length > KEY_BYTES_MAX) return
-    this.forget(stored)
+    const size = (head + key.length + value.length + 3) & ~3
+    if (deleted || size > this.chunkBytes || key.length > KEY_BYTES_MAX) return
+    this.forget(key)
     const chunk = this.room(size)
     const { bytes, words } = chunk
     const word = chunk.filled >>> 2
     const place = (this.current * this.chunkBytes) / 4 + word + 1
-    words[word] = stored.length | (expiresUs === 0 ? 0 : EXPIRES)
+    words[word] = key.length | (expiresUs === 0 ? 0 : EXPIRES)
     words[word + 1] = value.length
     putU64(words, word + 2, version)
     if (expiresUs !== 0) putU64(words, word + 4, expiresUs)
     let at = chunk.filled + head
-    for (let i = 0; i < stored.length; i++) bytes[at++] = stored.charCodeAt(i)
+    for (let i = 0; i < key.length; i++) bytes[at++] = key.bytes[i]!
     bytes.set(value, at)
     chunk.filled += size
-    this.insert(hashOf(stored), place)
+    this.insert(key.hash, place)
   }
 
   /** The key was written. */
-  forget(stored: string): void {
+  forget(key: KeyBytes): void {
     if (this.count === 0) return
-    const slot = this.slotOf(hashOf(stored), stored)
+    const slot = this.slotOf(key)
     if (slot < 0) return
     this.places[slot] = 0
     this.count--
@@ -136,25 +123,25 @@ export class HotEntries {
     this.count = 0
   }
 
-  private slotOf(hash: number, stored: string): number {
+  private slotOf(key: KeyBytes): number {
+    const { hash } = key
     const first = (hash & (this.buckets - 1)) * SLOTS
     for (let slot = first; slot < first + SLOTS; slot++) {
       const place = this.places[slot]!
-      if (place !== 0 && this.tags[slot] === hash >>> 24 && this.isKey(place, stored, this.tags, 0, 0))
-        return slot
+      if (place !== 0 && this.tags[slot] === hash >>> 24 && this.isKey(place, key)) return slot
     }
     return -1
   }
 
-  /** Whether the record at a place is of the key start | rest[from, to). */
-  private isKey(place: number, start: string, rest: Uint8Array, from: number, to: number): boolean {
+  private isKey(place: number, key: KeyBytes): boolean {
     const { bytes, words } = this.chunkOf(place)
     const word = this.wordOf(place)
     const head = words[word]!
-    if ((head & KEY_BYTES_MAX) !== start.length + to - from) return false
-    let at = word * 4 + headBytes(head)
-    for (let i = 0; i < start.length; i++) if (bytes[at++] !== start.charCodeAt(i)) return false
-    for (let i = from; i < to; i++) if (bytes[at++] !== rest[i]) return false
+    const { length } = key
+    if ((head & KEY_BYTES_MAX) !== length) return false
+    const wanted = key.bytes
+    const at = word * 4 + headBytes(head)
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== wanted[i]) return false
     return true
   }
 
@@ -191,9 +178,21 @@ export class HotEntries {
     let slot = first
     while (slot < first + SLOTS && this.places[slot] !== 0) slot++
     if (slot < first + SLOTS) this.count++
-    else slot = first + (this.turn++ & (SLOTS - 1))
+    else slot = this.unused(first)
     this.places[slot] = place
     this.tags[slot] = hash >>> 24
+  }
+
+  /** The slot of a full bucket that goes: one whose record was not used since the last time it was passed. */
+  private unused(first: number): number {
+    for (;;) {
+      const slot = first + (this.turn++ & (SLOTS - 1))
+      const place = this.places[slot]!
+      const { words } = this.chunkOf(place)
+      const word = this.wordOf(place)
+      if ((words[word]! & USED) === 0) return slot
+      words[word]! &= ~USED
+    }
   }
 
   /** A chunk with room for so many bytes. */
@@ -239,9 +238,7 @@ export class HotEntries {
     const head = words[word]!
     const from = word * 4 + headBytes(head)
     const to = from + (head & KEY_BYTES_MAX)
-    let hash = HASH_START
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, HASH_PRIME)
-    const first = (finished(hash) & (this.buckets - 1)) * SLOTS
+    const first = (hashOf(bytes, from, to) & (this.buckets - 1)) * SLOTS
     for (let slot = first; slot < first + SLOTS; slot++) if (this.places[slot] === place) return slot
     return -1
   }
@@ -258,20 +255,4 @@ function putU64(words: Uint32Array, at: number, value: number): void {
 
 function u64(words: Uint32Array, at: number): number {
   return words[at + 1]! * U32 + words[at]!
-}
-
-// FNV-1a, finished as MurmurHash3 does.
-const HASH_START = 0x811c9dc5
-const HASH_PRIME = 0x01000193
-
-function hashOf(stored: string): number {
-  let hash = HASH_START
-  for (let i = 0; i < stored.length; i++) hash = Math.imul(hash ^ stored.charCodeAt(i), HASH_PRIME)
-  return finished(hash)
-}
-
-function finished(hash: number): number {
-  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return mixed ^ (mixed >>> 16)
 }

@@ -10,6 +10,7 @@
 // (engine/merge-iterator.ts says why).
 // Not here: limits' defaults (store.ts), what is stored under a key (entry.ts).
 import { VarveError } from '../base/errors.ts'
+import { KeyBytes, type KeyStart, keyStartOf } from './key-bytes.ts'
 
 const NAMESPACE = /^[A-Za-z0-9_.$-]{1,64}$/
 const NAMESPACES_REMEMBERED_MAX = 1024
@@ -48,16 +49,32 @@ export function above(prefix: string): string {
 /** Makes stored keys, within the limits of one store. */
 export class KeyMaker {
   private readonly keyBytesMax: number
-  private readonly starts = new Map<string, string>()
+  private readonly starts = new Map<string, KeyStart>()
+  private readonly taken = new KeyBytes()
 
   constructor(keyBytesMax: number) {
     this.keyBytesMax = keyBytesMax
   }
 
-  /** @throws {VarveError} VARVE_NAMESPACE, VARVE_KEY */
+  /** A stored key as a byte string. @throws {VarveError} VARVE_NAMESPACE, VARVE_KEY */
   stored(namespace: string, key: string | Uint8Array): string {
-    const bytes = typeof key === 'string' ? textBytes(key) : byteString(key)
-    return this.start(namespace, bytes.length) + bytes
+    return this.take(namespace, key).stored
+  }
+
+  /** A stored key, valid until the next one is taken. @throws as stored() */
+  take(namespace: string, key: string | Uint8Array): KeyBytes {
+    if (typeof key === 'string') {
+      const start = this.start(namespace, key.length)
+      if (this.taken.takeAscii(start, key)) return this.taken
+    }
+    const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key
+    return this.takePart(namespace, bytes, 0, bytes.length)
+  }
+
+  /** The same for the key bytes[from, to). */
+  takePart(namespace: string, bytes: Uint8Array, from: number, to: number): KeyBytes {
+    this.taken.take(this.start(namespace, to - from), bytes, from, to)
+    return this.taken
   }
 
   /** All keys of a namespace that start with prefix and lie in [from, to). @throws {VarveError} VARVE_NAMESPACE */
@@ -67,7 +84,7 @@ export class KeyMaker {
     from?: string | Uint8Array,
     to?: string | Uint8Array
   ): KeyRange {
-    const start = this.start(namespace, 0)
+    const start = this.start(namespace, 0).text
     let low = prefix === undefined ? start : start + asBytes(prefix)
     let high = above(low)
     if (from !== undefined) {
@@ -86,7 +103,7 @@ export class KeyMaker {
    * @param keyBytes  of the key that follows
    * @throws {VarveError} VARVE_NAMESPACE, VARVE_KEY
    */
-  start(namespace: string, keyBytes: number): string {
+  private start(namespace: string, keyBytes: number): KeyStart {
     if (keyBytes > this.keyBytesMax) {
       throw new VarveError(
         'VARVE_KEY',
@@ -102,7 +119,7 @@ export class KeyMaker {
       )
     }
     if (this.starts.size === NAMESPACES_REMEMBERED_MAX) this.starts.clear()
-    const start = `${namespace}\0`
+    const start = keyStartOf(`${namespace}\0`)
     this.starts.set(namespace, start)
     return start
   }

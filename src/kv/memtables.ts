@@ -1,34 +1,22 @@
 // The entries not yet in segments: the memtable that takes writes, and the one that is being flushed.
-// A value that is overwritten leaves its bytes in a slab of values (value-arena.ts). Once half of the slabs are such bytes,
-// the others are moved: so a counter that is written for ever takes the room of one, and is not flushed for it.
+// A record that is overwritten stays in its slab (entry-log.ts). Once half of the slabs are such bytes, the others are
+// copied: so a counter that is written for ever takes the room of one, and is not flushed for it.
 // Invariants: of two memtables that hold a key the active one has the later version; at most one is frozen.
 // Not here: when to flush (maintenance.ts), the WAL.
 import { assert } from '../base/assert.ts'
-import { Memtable, type MemtableView } from '../engine/memtable.ts'
 import type { Entry } from './entry.ts'
-import { packedBytes, ValueArena } from './value-arena.ts'
+import type { EntrySlab } from './entry-log.ts'
+import type { Look } from './hot-entries.ts'
+import { KeyBytes } from './key-bytes.ts'
+import { Memtable } from './memtable.ts'
+import type { MemtableView } from './memtable-view.ts'
 
-interface Counted {
-  readonly entries: Memtable<Entry>
-  values: ValueArena
-  /** Memory it takes, about. */
-  weight: number
-  /** Bytes of keys and values. */
-  bytes: number
-  /** Bytes of slabs that no entry needs any more. */
-  dead: number
-}
-
-/** The share of a full memtable's bytes that dead ones must have to be worth moving the others. */
+/** The share of a full memtable's bytes that dead ones must have to be worth copying the others. */
 const DEAD_SHARE_MIN = 1 / 64
 
-function empty(): Counted {
-  return { entries: new Memtable<Entry>(), values: new ValueArena(), weight: 0, bytes: 0, dead: 0 }
-}
-
 export class Memtables {
-  private active = empty()
-  private frozen: Counted | null = null
+  private active = new Memtable()
+  private frozen: Memtable | null = null
   private readonly deadBytesMin: number
 
   /** @param memtableBytesMax  how large one becomes before it is flushed */
@@ -38,83 +26,84 @@ export class Memtables {
 
   /** Memory of the memtable that takes writes, about. */
   get activeWeight(): number {
-    return this.active.weight + this.active.dead
+    return this.active.weight
   }
 
   /** Memory of all, about. */
   get weight(): number {
-    const { frozen } = this
-    return this.activeWeight + (frozen === null ? 0 : frozen.weight + frozen.dead)
-  }
-
-  /** Where the values of entries to put belong. */
-  get values(): ValueArena {
-    return this.active.values
+    return this.active.weight + (this.frozen?.weight ?? 0)
   }
 
   /** Bytes of keys and values that the memtable that takes writes holds. */
   get activeBytes(): number {
-    return this.active.bytes
+    return this.active.contentBytes
   }
 
   get activeSize(): number {
-    return this.active.entries.size
+    return this.active.size
   }
 
-  get(stored: string): Entry | undefined {
-    return this.active.entries.get(stored) ?? this.frozen?.entries.get(stored)
+  get(key: KeyBytes): Entry | undefined {
+    const { active, frozen } = this
+    let address = active.find(key)
+    if (address >= 0) return active.log.entry(address)
+    if (frozen === null) return undefined
+    address = frozen.find(key)
+    return address < 0 ? undefined : frozen.log.entry(address)
   }
 
   /**
-   * Puts a new entry. Where its key is there already the entry shares that string, so that of an overwrite only the entry
-   * itself outlives its turn.
-   * @param value  copied; null: a tombstone
+   * Says where the value of a key lies.
+   * @returns 'absent' where no memtable holds the key: a segment may
    */
-  write(stored: string, version: number, expiresUs: number, value: Uint8Array | null): Entry {
-    const { entries, values } = this.active
-    const place = entries.find(stored)
-    const key = place < 0 ? stored : entries.keyAt(place)
-    const entry = values.entry(key, version, expiresUs, value)
-    if (place < 0) entries.add(key, entry)
-    this.count(entry, place < 0 ? undefined : entries.replace(place, entry))
-    return entry
+  look(key: KeyBytes, into: Look): 'found' | 'deleted' | 'absent' {
+    const { active, frozen } = this
+    let table = active
+    let address = active.find(key)
+    if (address < 0 && frozen !== null) {
+      table = frozen
+      address = frozen.find(key)
+    }
+    if (address < 0) return 'absent'
+    return table.log.look(address, into) ? 'found' : 'deleted'
   }
 
-  /** @param entry  its value lies in `values`, or in bytes of its own */
-  put(entry: Entry): void {
-    this.count(entry, this.active.entries.put(entry.stored, entry))
-  }
-
-  private count(entry: Entry, before: Entry | undefined): void {
+  /** Puts a new entry. @param value  copied; null: a tombstone @returns the address of its record */
+  write(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
     const { active } = this
-    active.weight += entry.weight
-    active.bytes += bytesOfEntry(entry)
-    if (before === undefined) return
-    active.weight -= before.weight
-    active.bytes -= bytesOfEntry(before)
-    active.dead += packedBytes(before)
-    if (active.dead >= this.deadBytesMin && active.dead > active.bytes) this.pack()
+    if (active.deadBytes >= this.deadBytesMin && active.deadBytes * 2 > active.log.bytes) active.pack()
+    return active.write(key, version, expiresUs, value)
   }
 
-  /** Puts an entry unless a later version is there: for entries that come in any order. */
-  putIfLater(entry: Entry): void {
-    const there = this.active.entries.get(entry.stored)
-    if (there === undefined || there.version < entry.version) this.put(entry)
+  /** The slab that holds what write() or replayed() gave the address of. */
+  slabOf(address: number): EntrySlab {
+    return this.active.log.slabOf(address)
+  }
+
+  /** Puts an entry unless a later version is there: for entries that come in any order. @returns its address */
+  replayed(entry: Entry): number {
+    const { active } = this
+    const key = KeyBytes.of(entry.stored)
+    const { version, expiresUs } = entry
+    const value = entry.deleted ? null : entry.value
+    const there = active.find(key)
+    if (there >= 0 && active.log.version(there) >= version) return active.note(key, version, expiresUs, value)
+    return this.write(key, version, expiresUs, value)
   }
 
   /** Frozen views, newest first. */
-  pin(): MemtableView<Entry>[] {
-    const views = [this.active.entries.pin()]
-    if (this.frozen !== null) views.push(this.frozen.entries.pin())
+  pin(): MemtableView[] {
+    const views = [this.active.pin()]
+    if (this.frozen !== null) views.push(this.frozen.pin())
     return views
   }
 
   /** Starts a new memtable; what was written so far is frozen, and its view returned. */
-  freeze(): MemtableView<Entry> {
+  freeze(): MemtableView {
     assert(this.frozen === null, 'one memtable is flushed at a time')
     this.frozen = this.active
-    this.active = empty()
-    return this.frozen.entries.pin()
+    this.active = new Memtable()
+    return this.frozen.pin()
   }
 
   /** The frozen memtable is in a segment now. */
@@ -125,7 +114,7 @@ export class Memtables {
   /** The flush failed: what was frozen takes writes again, with those that came since. */
   thaw(): void {
     assert(this.frozen !== null, 'a memtable was frozen')
-    const later = this.active.entries.all()
+    const later = this.active.all()
     this.active = this.frozen
     this.frozen = null
     for (const entry of later) this.put(entry)
@@ -133,34 +122,22 @@ export class Memtables {
 
   /** Forgets every entry that does not stay. */
   keepOnly(stays: (entry: Entry) => boolean): void {
-    const { entries } = this.active
+    const all = this.active
     let gone = 0
-    for (const entry of entries.all()) if (!stays(entry)) gone++
+    for (const entry of all.all()) if (!stays(entry)) gone++
     if (gone === 0) return
-    this.active = empty()
-    for (const entry of entries.all()) if (stays(entry)) this.adopt(entry)
+    this.active = new Memtable()
+    for (const entry of all.all()) if (stays(entry)) this.put(entry)
   }
 
   /** Forgets entries up to a version: they are in segments. */
   dropUpTo(version: number): void {
-    const all = this.active.entries.all()
-    this.active = empty()
-    for (const entry of all) if (entry.version > version) this.adopt(entry)
+    const all = this.active
+    this.active = new Memtable()
+    for (const entry of all.all()) if (entry.version > version) this.put(entry)
   }
 
-  private adopt(entry: Entry): void {
-    this.active.values.adopt(entry)
-    this.put(entry)
+  private put({ stored, version, expiresUs, deleted, value }: Entry): void {
+    this.active.write(KeyBytes.of(stored), version, expiresUs, deleted ? null : value)
   }
-
-  /** Moves all values to slabs that hold nothing else. */
-  private pack(): void {
-    this.active.values = new ValueArena()
-    this.active.dead = 0
-    for (const entry of this.active.entries.all()) this.active.values.adopt(entry)
-  }
-}
-
-function bytesOfEntry(entry: Entry): number {
-  return entry.stored.length + entry.size
 }

@@ -6,7 +6,7 @@
 import { VarveError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
 import { HotEntries, type Look } from './hot-entries.ts'
-import { byteString } from './key.ts'
+import type { KeyBytes } from './key-bytes.ts'
 import { Memtables } from './memtables.ts'
 import type { KvLimits } from './options.ts'
 import type { Tables } from './tables.ts'
@@ -17,6 +17,7 @@ export class Newest {
   readonly hot: HotEntries
   /** Null while the store is not open. */
   tables: Tables | null = null
+  private readonly found: Look = { bytes: new Uint8Array(0), at: 0, length: 0, version: 0, expiresUs: 0 }
 
   constructor({ hotBytesMax, memtableBytesMax }: Pick<KvLimits, 'hotBytesMax' | 'memtableBytesMax'>) {
     this.memtables = new Memtables(memtableBytesMax)
@@ -24,42 +25,53 @@ export class Newest {
   }
 
   /** @throws {VarveError} VARVE_CLOSED, VARVE_CORRUPTION */
-  find(stored: string): Entry | undefined {
-    const { tables } = this
-    if (tables === null) throw new VarveError('VARVE_CLOSED', 'Cannot read store: it is not open')
-    const known = this.hot.get(stored) ?? this.memtables.get(stored)
-    if (known !== undefined) return known
-    const found = findInSegments(tables.segments, stored)
-    if (found !== undefined) this.hot.put(found)
-    return found
+  find(key: KeyBytes): Entry | undefined {
+    this.open()
+    return this.hot.get(key) ?? this.memtables.get(key) ?? this.findInSegments(key)
   }
 
   /**
-   * The newest value of a key where it lies, valid until the next call. What was found elsewhere is hot from then on:
-   * who looks wants to look again.
-   * @param start  how its stored key begins; bytes[from, to) is the rest of it
+   * The newest value of a key where it lies, valid until the next call.
    * @returns null for a tombstone too
    * @throws {VarveError} VARVE_CLOSED, VARVE_CORRUPTION
    */
-  look(start: string, bytes: Uint8Array, from: number, to: number): Look | null {
-    const known = this.hot.look(start, bytes, from, to)
+  look(key: KeyBytes): Look | null {
+    this.open()
+    const { hot, memtables, found } = this
+    const known = hot.look(key)
     if (known !== null) return known
-    const entry = this.find(start + byteString(bytes.subarray(from, to)))
+    const there = memtables.look(key, found)
+    if (there !== 'absent') return there === 'found' ? found : null
+    const entry = this.findInSegments(key)
     if (entry === undefined || entry.deleted) return null
-    this.hot.put(entry)
     const { value, version, expiresUs } = entry
     return { bytes: value, at: 0, length: value.length, version, expiresUs }
   }
 
-  /** @param value  copied; null: a tombstone */
-  write(stored: string, version: number, expiresUs: number, value: Uint8Array | null): Entry {
-    this.hot.forget(stored)
-    return this.memtables.write(stored, version, expiresUs, value)
+  /** @param value  copied; null: a tombstone @returns the address of its record in the memtable */
+  write(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
+    this.hot.forget(key)
+    return this.memtables.write(key, version, expiresUs, value)
   }
 
   close(): void {
     this.hot.clear()
     this.tables?.close()
     this.tables = null
+  }
+
+  /** What is found is hot from then on. */
+  private findInSegments(key: KeyBytes): Entry | undefined {
+    const { segments } = this.open()
+    if (segments.length === 0) return undefined
+    const found = findInSegments(segments, key.stored)
+    if (found !== undefined) this.hot.put(key, found)
+    return found
+  }
+
+  private open(): Tables {
+    const { tables } = this
+    if (tables === null) throw new VarveError('VARVE_CLOSED', 'Cannot read store: it is not open')
+    return tables
   }
 }

@@ -4,6 +4,7 @@
 // Not here: their bytes (section.ts), which are repeated (maintenance.ts).
 import type { ByteWriter } from '../base/bytes.ts'
 import type { Entry } from './entry.ts'
+import { type EntrySlab, slabOfOne } from './entry-log.ts'
 import { SECTION_CARRIED, SECTION_NEW, SectionWriter } from './section.ts'
 
 export class Outgoing {
@@ -15,14 +16,14 @@ export class Outgoing {
     return this.written.bytes
   }
 
-  /** @param value  of the entry; null: a tombstone */
-  add(entry: Entry, value: Uint8Array | null): void {
-    this.written.add(entry, value)
+  /** Adds a new write: the record at a word of a slab. */
+  add(slab: EntrySlab, word: number): void {
+    this.written.add(slab, word)
   }
 
   /** Repeats entries in the next group; returns the bytes of all that are repeated in it. */
   carry(entries: Iterable<Entry>): number {
-    for (const entry of entries) this.carried.add(entry, entry.deleted ? null : entry.value)
+    for (const entry of entries) this.carried.add(slabOfOne(entry), 0)
     return this.carried.bytes
   }
 

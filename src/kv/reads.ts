@@ -40,7 +40,7 @@ export abstract class Reads {
 
   /** @throws {VarveError} VARVE_KEY, VARVE_NAMESPACE, VARVE_CLOSED, VARVE_CORRUPTION */
   get(ns: string, key: string | Uint8Array): Entry | undefined {
-    const found = this.newest.find(this.keys.stored(ns, key))
+    const found = this.newest.find(this.keys.take(ns, key))
     return found?.visible(found.expiresUs === 0 ? 0 : this.clock.nowUs()) ? found : undefined
   }
 
@@ -50,7 +50,7 @@ export abstract class Reads {
    * @throws as get()
    */
   look(ns: string, bytes: Uint8Array, from: number, to: number): Look | null {
-    const found = this.newest.look(this.keys.start(ns, to - from), bytes, from, to)
+    const found = this.newest.look(this.keys.takePart(ns, bytes, from, to))
     if (found === null || found.expiresUs === 0 || this.clock.nowUs() < found.expiresUs) return found
     return null
   }

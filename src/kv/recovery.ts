@@ -5,7 +5,8 @@
 // hold, and the history every change after its floor.
 // Not here: finding and checking the WAL's records (engine).
 import { assert } from '../base/assert.ts'
-import { type Entry, VERSION_MAX } from './entry.ts'
+import { VERSION_MAX } from './entry.ts'
+import { wordOf } from './entry-log.ts'
 import type { History } from './history.ts'
 import type { Versions } from './maintenance.ts'
 import type { Memtables } from './memtables.ts'
@@ -32,11 +33,11 @@ export class Recovery {
 
   /** Takes one payload of the WAL. @throws {VarveError} VARVE_SECTION, VARVE_TRUNCATED, VARVE_SQUEEZED, VARVE_ENTRY */
   replay(payload: Uint8Array): void {
-    readSections(payload, this.memtables.values, (kind, entries) => {
+    readSections(payload, (kind, entries) => {
       for (const entry of entries) {
         this.version = Math.max(this.version, entry.version)
-        this.memtables.putIfLater(entry)
-        if (kind === SECTION_NEW && entry.version > this.newest) this.tell(entry)
+        const address = this.memtables.replayed(entry)
+        if (kind === SECTION_NEW && entry.version > this.newest) this.tell(entry.version, address)
       }
     })
     this.history.synced(DURABLE_GROUP)
@@ -65,12 +66,12 @@ export class Recovery {
     return start
   }
 
-  private tell(entry: Entry): void {
-    this.newest = entry.version
+  private tell(version: number, address: number): void {
+    this.newest = version
     if (this.firstFloor === -1) {
-      this.firstFloor = entry.version - 1
+      this.firstFloor = version - 1
       this.history.restart(this.firstFloor)
     }
-    this.history.push(entry, DURABLE_GROUP)
+    this.history.push(this.memtables.slabOf(address), wordOf(address), DURABLE_GROUP)
   }
 }

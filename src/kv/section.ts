@@ -18,10 +18,10 @@
 import { assert } from '../base/assert.ts'
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
-import { type Entry, VERSION_MAX } from './entry.ts'
+import { Entry, VERSION_MAX } from './entry.ts'
+import type { EntrySlab } from './entry-log.ts'
 import { byteString, keyStart } from './key.ts'
 import { Squeezer, unsqueezed } from './squeeze.ts'
-import type { ValueArena } from './value-arena.ts'
 
 /** New writes, or writes repeated from older WAL files. */
 export const SECTION_NEW = 1
@@ -37,7 +37,9 @@ export class SectionWriter {
   private readonly kind: SectionKind
   private readonly squeezer = new Squeezer(SQUEEZED_BYTES_MIN)
   private body = new ByteWriter(4096)
-  private last = ''
+  /** The write before: its key is the one at this word of this slab. */
+  private lastSlab: EntrySlab | null = null
+  private lastWord = 0
   private version = 0
 
   constructor(kind: SectionKind) {
@@ -49,32 +51,46 @@ export class SectionWriter {
     return this.body.length
   }
 
-  /** @param value  of the entry, where it is at hand already; null: a tombstone */
-  add({ stored, version, expiresUs }: Entry, value: Uint8Array | null): void {
+  /** Adds the record at a word of a slab, which stays as it is until drain(). */
+  add(slab: EntrySlab, word: number): void {
     const { body } = this
+    const version = slab.version(word)
+    const expiresUs = slab.expiresUs(word)
     if (body.length === 0) this.begin(version)
-    const { last } = this
     if (this.kind === SECTION_CARRIED) body.varint(version)
     else assert(version === this.version++, 'new writes have versions without gaps')
-    const most = Math.min(stored.length, last.length)
-    let shared = 0
-    while (shared < most && stored.charCodeAt(shared) === last.charCodeAt(shared)) shared++
-    this.last = stored
+    const keyLength = slab.keyLength(word)
+    const valueLength = slab.valueLength(word)
+    const shared = this.sharedWithLast(slab, word)
+    this.lastSlab = slab
+    this.lastWord = word
     body.varint(shared)
-    body.varint(stored.length - shared)
-    body.varint(value === null ? 1 : value.length * 4 + (expiresUs === 0 ? 0 : 2))
+    body.varint(keyLength - shared)
+    body.varint(slab.isTombstone(word) ? 1 : valueLength * 4 + (expiresUs === 0 ? 0 : 2))
     if (expiresUs !== 0) body.varint(expiresUs)
-    body.ensure(stored.length - shared)
-    const { bytes } = body
-    let at = body.length
-    for (let i = shared; i < stored.length; i++) bytes[at++] = stored.charCodeAt(i)
-    body.length = at
-    if (value !== null) body.raw(value)
+    // What is left of the key, and behind it the value, as they lie in the record.
+    const rest = keyLength - shared + valueLength
+    const from = slab.keyAt(word) + shared
+    body.ensure(rest)
+    slab.buffer.copy(body.bytes, body.length, from, from + rest)
+    body.length += rest
+  }
+
+  private sharedWithLast(slab: EntrySlab, word: number): number {
+    const { lastSlab, lastWord } = this
+    if (lastSlab === null) return 0
+    const [bytes, lastBytes] = [slab.bytes, lastSlab.bytes]
+    const [at, lastAt] = [slab.keyAt(word), lastSlab.keyAt(lastWord)]
+    const most = Math.min(slab.keyLength(word), lastSlab.keyLength(lastWord))
+    let shared = 0
+    while (shared < most && bytes[at + shared] === lastBytes[lastAt + shared]) shared++
+    return shared
   }
 
   /** Moves what was collected to the payload; nothing where nothing was. */
   drain(out: ByteWriter): void {
     if (this.body.length === 0) return
+    this.lastSlab = null
     this.squeezer.putCounted(this.body.written(), out)
     if (this.body.bytes.length > ROOM_KEPT_MAX) this.body = new ByteWriter(4096)
     else this.body.reset()
@@ -82,7 +98,7 @@ export class SectionWriter {
 
   private begin(version: number): void {
     const { body } = this
-    this.last = ''
+    this.lastSlab = null
     body.u8(this.kind)
     if (this.kind === SECTION_CARRIED) return
     body.varint(version)
@@ -92,12 +108,11 @@ export class SectionWriter {
 
 /**
  * Reads one payload and reports its writes in order, section by section.
- * @param values  takes the values
+ * @param report  the values are views into the payload, or into what was squeezed in it
  * @throws {VarveError} VARVE_SECTION, VARVE_TRUNCATED, VARVE_SQUEEZED or VARVE_ENTRY for bytes that are no payload
  */
 export function readSections(
   payload: Uint8Array,
-  values: ValueArena,
   report: (kind: SectionKind, entries: Entry[]) => void
 ): void {
   const from = new ByteReader(payload)
@@ -105,11 +120,11 @@ export function readSections(
     const body = new ByteReader(unsqueezed(from.raw(from.varint())))
     const kind = body.u8()
     if (kind !== SECTION_NEW && kind !== SECTION_CARRIED) throw broken(`kind ${kind} is not known`)
-    report(kind, entriesOf(body, kind, values))
+    report(kind, entriesOf(body, kind))
   }
 }
 
-function entriesOf(body: ByteReader, kind: SectionKind, values: ValueArena): Entry[] {
+function entriesOf(body: ByteReader, kind: SectionKind): Entry[] {
   const entries: Entry[] = []
   let next = kind === SECTION_NEW ? body.varint() : 0
   let last = ''
@@ -131,7 +146,7 @@ function entriesOf(body: ByteReader, kind: SectionKind, values: ValueArena): Ent
       throw new VarveError('VARVE_ENTRY', `Cannot read entry: head ${head} of version ${version}`)
     }
     const value = isTombstone ? null : body.raw(Math.floor(head / 4))
-    entries.push(values.entry(stored, version, expiresUs, value))
+    entries.push(new Entry(stored, version, expiresUs, value))
     last = stored
   }
   return entries

@@ -23,6 +23,7 @@ import { mayBeThere, onceEach } from './damage.ts'
 import type { Entry } from './entry.ts'
 import { History } from './history.ts'
 import { type Compactor, KV_KIND, type KvHost, type Urgency } from './host.ts'
+import type { KeyBytes } from './key-bytes.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { type Notation, patched } from './merge-patch.ts'
 import { type KvLimits, type KvOptions, kvLimits } from './options.ts'
@@ -139,12 +140,13 @@ export class KvStore extends Reads {
    *   VARVE_STORE_FAILED, VARVE_CLOSED when the store cannot take it: nothing was changed
    */
   put(ns: string, key: string | Uint8Array, value: Uint8Array, options: PutOptions = NO_OPTIONS): number {
-    const stored = this.keys.stored(ns, key)
+    const stored = this.keys.take(ns, key)
+    const bytes = stored.length + value.length
     checkValue(value, options.expiresUs ?? 0, this.limits)
-    this.path.room(stored.length + value.length)
+    this.path.room(bytes)
     this.checkCondition(stored, options)
     this.path.write(stored, value, options.expiresUs ?? 0)
-    return this.path.done(stored.length + value.length, options.urgency ?? 1)
+    return this.path.done(bytes, options.urgency ?? 1)
   }
 
   /** Removes a key. Where nothing is, nothing is written. @returns and throws as put() */
@@ -153,7 +155,7 @@ export class KvStore extends Reads {
     key: string | Uint8Array,
     options: Condition & { urgency?: Urgency } = NO_OPTIONS
   ): number {
-    const stored = this.keys.stored(ns, key)
+    const stored = this.keys.take(ns, key)
     this.path.room(stored.length)
     this.checkCondition(stored, options)
     if (!mayBeThere(() => this.newest.find(stored))) return this.path.group
@@ -166,15 +168,16 @@ export class KvStore extends Reads {
    * @throws as put(), and VARVE_BATCH over batchBytesMax
    */
   batch(writes: readonly Write[], urgency: Urgency = 1): number {
-    const stored = writes.map(write => this.keys.stored(write.ns, write.key))
-    const bytes = checkBatch(writes, stored, this.limits)
+    let keyBytes = 0
+    for (const { ns, key } of writes) keyBytes += this.keys.take(ns, key).length
+    const bytes = checkBatch(writes, keyBytes, this.limits)
     this.path.room(bytes)
     if (writes.length === 0) return this.path.group
-    for (let i = 0; i < writes.length; i++) this.checkCondition(stored[i]!, writes[i]!)
-    for (let i = 0; i < writes.length; i++) {
-      const write = writes[i]!
-      if (write.op === 'put') this.path.write(stored[i]!, write.value, write.expiresUs ?? 0)
-      else this.path.write(stored[i]!, null, 0)
+    for (const write of writes) this.checkCondition(this.keys.take(write.ns, write.key), write)
+    for (const write of writes) {
+      const stored = this.keys.take(write.ns, write.key)
+      if (write.op === 'put') this.path.write(stored, write.value, write.expiresUs ?? 0)
+      else this.path.write(stored, null, 0)
     }
     return this.path.done(bytes, urgency)
   }
@@ -295,7 +298,7 @@ export class KvStore extends Reads {
     return { ...this.host!, tables }
   }
 
-  private checkCondition(stored: string, condition: Condition): void {
+  private checkCondition(stored: KeyBytes, condition: Condition): void {
     if (condition.ifVersion === undefined && condition.ifAbsent === undefined) return
     checkCondition(condition, this.clock.nowUs(), () => this.newest.find(stored))
   }

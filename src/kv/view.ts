@@ -8,11 +8,11 @@
 // Not here: writes (store.ts).
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { bloomHash } from '../engine/bloom.ts'
-import type { MemtableView } from '../engine/memtable.ts'
 import { MergeIterator, type SortedCursor } from '../engine/merge-iterator.ts'
 import { type Hole, isHidden } from './damage.ts'
 import type { Entry } from './entry.ts'
 import { byteString, bytesOf, EVERYTHING, type KeyMaker, keyStart } from './key.ts'
+import type { MemtableView } from './memtable-view.ts'
 import type { LiveSegment, PinnedTables } from './tables.ts'
 
 /** What a scan gives. Text is taken as UTF-8. All bounds hold together. */
@@ -53,7 +53,7 @@ export class Snapshot {
   /** The newest version that is in the view. */
   readonly version: number
   private readonly keys: KeyMaker
-  private readonly memtables: readonly MemtableView<Entry>[]
+  private readonly memtables: readonly MemtableView[]
   private readonly tables: PinnedTables
   private readonly nowUs: number
   private readonly onDamage: ((error: CorruptionError) => void) | undefined
@@ -65,7 +65,7 @@ export class Snapshot {
    */
   constructor(
     keys: KeyMaker,
-    memtables: readonly MemtableView<Entry>[],
+    memtables: readonly MemtableView[],
     tables: PinnedTables,
     nowUs: number,
     version: number,
@@ -168,7 +168,10 @@ export class Snapshot {
 
   /** Whether a later write of an entry's key may be in a damaged block. */
   private isLost(entry: Entry, holes: readonly Hole[]): boolean {
-    return isHidden(entry, holes) && !this.memtables.some(memtable => memtable.get(entry.stored) === entry)
+    const { stored, version } = entry
+    return (
+      isHidden(entry, holes) && !this.memtables.some(memtable => memtable.get(stored)?.version === version)
+    )
   }
 
   private check(): void {

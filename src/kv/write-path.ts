@@ -6,8 +6,10 @@
 // Not here: conditions and sizes (admission.ts), when entries move to segments (upkeep.ts).
 import { VarveError } from '../base/errors.ts'
 import { checkRoom } from './admission.ts'
+import { wordOf } from './entry-log.ts'
 import type { History } from './history.ts'
 import type { KvWal, Urgency } from './host.ts'
+import type { KeyBytes } from './key-bytes.ts'
 import type { Newest } from './newest.ts'
 import type { KvLimits } from './options.ts'
 import { Outgoing } from './outgoing.ts'
@@ -44,11 +46,13 @@ export class WritePath {
   }
 
   /** @param value  copied; null: a tombstone */
-  write(stored: string, value: Uint8Array | null, expiresUs: number): void {
+  write(key: KeyBytes, value: Uint8Array | null, expiresUs: number): void {
     const { newest, history } = this.parts
-    const entry = newest.write(stored, ++this.version, expiresUs, value)
-    this.pending.add(entry, value)
-    history.push(entry, this.wal!.pendingGroup)
+    const address = newest.write(key, ++this.version, expiresUs, value)
+    const slab = newest.memtables.slabOf(address)
+    const word = wordOf(address)
+    this.pending.add(slab, word)
+    history.push(slab, word, this.wal!.pendingGroup)
   }
 
   /** All of a write or a batch is made. @returns its group */

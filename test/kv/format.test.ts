@@ -6,13 +6,13 @@ import { VarveError } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
 import { BlockCache } from '../../src/kv/block-cache.ts'
 import { decodeEntry, Entry, encodeEntry } from '../../src/kv/entry.ts'
+import { slabOfOne } from '../../src/kv/entry-log.ts'
 import { above, byteString, bytesOf, KeyMaker } from '../../src/kv/key.ts'
 import { versionsNote } from '../../src/kv/maintenance.ts'
 import { readSections, SECTION_CARRIED, SECTION_NEW, SectionWriter } from '../../src/kv/section.ts'
 import { KvSegment } from '../../src/kv/segment.ts'
 import { KvSegmentWriter } from '../../src/kv/segment-writer.ts'
 import { Squeezer, unsqueezed } from '../../src/kv/squeeze.ts'
-import { ValueArena } from '../../src/kv/value-arena.ts'
 import { seeds } from '../kit/seeds.ts'
 import { examplesOf } from './example.ts'
 import { Medium, SimFiles } from './sim-host.ts'
@@ -93,14 +93,12 @@ t.test('encodeEntry() and the note kv.versions make the bytes of their examples'
 t.test('readSections() reads the example of its header', async t => {
   const example = examplesOf('src/kv/section.ts')[0]!
   const writer = new SectionWriter(SECTION_NEW)
-  writer.add(new Entry('n\0k', 5, 0, bytes('v')), bytes('v'))
+  writer.add(slabOfOne(new Entry('n\0k', 5, 0, bytes('v'))), 0)
   const out = new ByteWriter()
   writer.drain(out)
   t.same(out.copy(), new Uint8Array(example))
   const found: unknown[] = []
-  readSections(example, new ValueArena(), (kind, entries) =>
-    found.push(kind, ...entries.map(e => [e.stored, e.version]))
-  )
+  readSections(example, (kind, entries) => found.push(kind, ...entries.map(e => [e.stored, e.version])))
   t.same(found, [SECTION_NEW, ['n\0k', 5]])
 })
 
@@ -149,7 +147,7 @@ t.test('readSections() answers damaged bytes with a coded error', async t => {
     const writer = new SectionWriter(kind)
     for (let i = 0; i < 20; i++) {
       const value = i % 4 === 0 ? null : bytes(`v${i}`.padEnd(bytesOfValue))
-      writer.add(new Entry(`n\0k${i}`, i + 1, value === null ? 0 : i % 3, value), value)
+      writer.add(slabOfOne(new Entry(`n\0k${i}`, i + 1, value === null ? 0 : i % 3, value)), 0)
     }
     writer.drain(out)
   }
@@ -157,7 +155,7 @@ t.test('readSections() answers damaged bytes with a coded error', async t => {
   for (const seed of seeds(3000)) {
     const bad = damage(out.copy(), new Random(seed))
     try {
-      codes.add(codeOf(() => readSections(bad, new ValueArena(), () => {})))
+      codes.add(codeOf(() => readSections(bad, () => {})))
     } catch (error) {
       t.fail(`VARVE_SEED=${seed}: ${error}`)
     }

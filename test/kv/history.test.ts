@@ -1,11 +1,12 @@
 import t from 'tap'
 import { Entry } from '../../src/kv/entry.ts'
+import { slabOfOne } from '../../src/kv/entry-log.ts'
 import { History } from '../../src/kv/history.ts'
 
 t.test('a watcher that is woken by each sync misses nothing, however much a group holds', async t => {
   const history = new History(1000)
   const change = (version: number, group: number) =>
-    history.push(new Entry(`ns\0${version}`, version, 0, new Uint8Array(600)), group)
+    history.push(slabOfOne(new Entry(`ns\0${version}`, version, 0, new Uint8Array(600))), 0, group)
   const seen: number[] = []
   let at = 0
   const wake = () => {

@@ -247,8 +247,8 @@ t.test('store.flush() carries a small memtable in the WAL and frees the files be
 
 t.test('a memtable that is full is flushed by itself', async t => {
   const { store, medium, errors } = await opened({
-    memtableBytesMax: 20_000,
-    memtablesBytesMax: 60_000,
+    memtableBytesMax: 12_000,
+    memtablesBytesMax: 36_000,
     carryBytesMax: 0
   })
   for (let i = 0; i < 200; i++) {

@@ -1,52 +1,58 @@
-// A list that grows at its end and whose elements change, of which views can be pinned: its pieces are copied before they
-// are written for the first time after that.
+// A list of 32-bit numbers that grows at its end and whose elements change, of which views can be pinned: its pieces are
+// copied before they are written for the first time after that.
 //
 // Invariant: what a view gives for an index below the length that the list had is what was there when it was pinned.
-// Not here: what the elements are (memtable.ts).
+// Not here: what the numbers say (kv/memtable.ts).
 
 const PIECE_BITS = 8
-const PIECE_MASK = (1 << PIECE_BITS) - 1
+const PIECE_LENGTH = 1 << PIECE_BITS
+const PIECE_MASK = PIECE_LENGTH - 1
 
-/** The elements as they were, by pieces. */
-export type Pieces<V> = readonly (readonly V[])[]
+/** The numbers as they were. */
+export class PinnedView {
+  private readonly pieces: readonly Int32Array[]
 
-export function elementOf<V>(pieces: Pieces<V>, index: number): V {
-  return pieces[index >>> PIECE_BITS]![index & PIECE_MASK]!
+  constructor(pieces: readonly Int32Array[]) {
+    this.pieces = pieces
+  }
+
+  at(index: number): number {
+    return this.pieces[index >>> PIECE_BITS]![index & PIECE_MASK]!
+  }
 }
 
-export class PinnedList<V> {
+export class PinnedNumbers {
   length = 0
-  private pieces: V[][] = []
+  private pieces: Int32Array[] = []
   /** When each piece became ours to write. */
   private epochs: number[] = []
   private epoch = 0
   private epochOfPieces = 0
 
-  at(index: number): V {
+  at(index: number): number {
     return this.pieces[index >>> PIECE_BITS]![index & PIECE_MASK]!
   }
 
-  push(value: V): void {
+  push(value: number): void {
     // No view asks for what is behind its end, so that its pieces may get more.
     const piece = this.length >>> PIECE_BITS
     if (piece === this.pieces.length) {
-      this.pieces.push([])
+      this.pieces.push(new Int32Array(PIECE_LENGTH))
       this.epochs.push(this.epoch)
     }
-    this.pieces[piece]!.push(value)
-    this.length++
+    this.pieces[piece]![this.length++ & PIECE_MASK] = value
   }
 
   /** @param index  below length */
-  set(index: number, value: V): void {
+  set(index: number, value: number): void {
     const piece = index >>> PIECE_BITS
     if (this.epochs[piece] !== this.epoch) this.own(piece)
     this.pieces[piece]![index & PIECE_MASK] = value
   }
 
-  pin(): Pieces<V> {
+  pin(): PinnedView {
     this.epoch++
-    return this.pieces
+    return new PinnedView(this.pieces)
   }
 
   private own(piece: number): void {
