@@ -4,7 +4,7 @@
 //
 //   npm run build && npm pack ./dist/npm        varve-VERSION.tgz
 //
-//   index.js              the store                    compaction-worker.js  its thread, which index.js starts by its name
+//   index.js              the store                    job-worker.js         its threads, which index.js starts by its name
 //   types/                declarations                 README.md             src/embedded/README.md
 //
 // A package of its own, not this repository packed: that would bring everything the daemon depends on, and two runtimes.
@@ -31,7 +31,7 @@ export async function buildEmbedded(dir: string): Promise<void> {
   mkdirSync(dir, { recursive: true })
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/index.ts', 'src/embedded/compaction-worker.ts'],
+    entryPoints: ['src/index.ts', 'src/embedded/job-worker.ts'],
     entryNames: '[name]',
     outdir: dir,
     bundle: true,

@@ -49,7 +49,7 @@ import { topicServices } from './topic-services.ts'
 import { COMPACTION, openGuard, openJobs, openMaintenance } from './upkeep.ts'
 import { WearLedger } from './wear-ledger.ts'
 import { recoverLedger, segmentFiles } from './wear-steer.ts'
-import type { Workers } from './workers.ts'
+import { entryJobs, type Workers } from './workers.ts'
 
 /** A store that failed ends the process after this long: time to say so in health and log. */
 const FAILED_MS = 10_000
@@ -158,7 +158,7 @@ class Daemon implements StoreGround {
     const files = segmentFiles(this.disk)
     const storage = await openStore(this, {
       onFull: () => this.flushing?.flush(),
-      compactor: task => this.workers!.compact(task),
+      entryJobs: entryJobs(() => this.workers!),
       onEntrySegment: () => void this.jobs?.runNow(COMPACTION)
     })
     const { engine, series } = storage

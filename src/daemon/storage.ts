@@ -16,7 +16,7 @@ import { keepAside } from '../engine/quarantine.ts'
 import { RecordFile, type RecordFileOptions } from '../engine/record-file.ts'
 import type { PaceOptions } from '../engine/sync-pace.ts'
 import { engineFiles } from '../kv/engine-files.ts'
-import type { Compactor } from '../kv/host.ts'
+import type { KvJobs } from '../kv/host.ts'
 import type { KvLimits } from '../kv/options.ts'
 import { KvStore } from '../kv/store.ts'
 import { RollupProgress } from '../rollup/progress.ts'
@@ -44,8 +44,8 @@ export interface StorageOptions {
   anyU32(): number
   /** Told of damage, by file and place; what it hit is gone, everything else is there. */
   onDamage(error: CorruptionError | VarveError): void
-  /** Joins segments of entries in another thread; without it, here. */
-  readonly compactor?: Compactor
+  /** Writes and joins segments of entries in other threads; without it, here. */
+  readonly entryJobs?: KvJobs
   /** Told when a flush made a segment of entries. */
   onEntrySegment?(): void
   /** Told of what fails in the background. */
@@ -65,13 +65,13 @@ export interface Storage {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { disk, clock, readOnly, anyU32, onDamage, onError } = options
   const series = new SeriesStore({ ...options.series, onCorruption: onDamage })
-  const { compactor, onEntrySegment } = options
+  const { entryJobs, onEntrySegment } = options
   const kv = new KvStore({
     clock,
     limits: options.kv,
     onError,
     onDamage,
-    ...(compactor === undefined ? {} : { compactor }),
+    ...(entryJobs === undefined ? {} : { jobs: entryJobs }),
     ...(onEntrySegment === undefined ? {} : { onSegment: onEntrySegment })
   })
   const damage: CorruptionError[] = []

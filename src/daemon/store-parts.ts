@@ -32,8 +32,7 @@ export interface StoreGround extends Ground {
 export interface StoreCalls {
   /** A head is full. */
   onFull(): void
-  /** Compacts entries. */
-  readonly compactor: NonNullable<StorageOptions['compactor']>
+  readonly entryJobs: NonNullable<StorageOptions['entryJobs']>
   /** A flush made a segment of entries. */
   onEntrySegment(): void
 }
@@ -58,7 +57,7 @@ export async function openStore(ground: StoreGround, calls: StoreCalls): Promise
       afterReaders: callback => ground.pins.after(callback)
     },
     kv: {},
-    compactor: calls.compactor,
+    entryJobs: calls.entryJobs,
     onEntrySegment: () => calls.onEntrySegment(),
     wal: {
       fileBytes: config.wal.fileSize,

@@ -15,7 +15,8 @@ import { WearMeter } from '../disk/wear-meter.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import { runCompaction } from '../kv/compaction-run.ts'
 import { engineFiles } from '../kv/engine-files.ts'
-import type { CompactionTask } from '../kv/host.ts'
+import { runFlush } from '../kv/flush-run.ts'
+import type { CompactionTask, FlushTask } from '../kv/host.ts'
 import { type Call, serveCalls } from '../offload/worker.ts'
 import { answer } from '../query/evaluate.ts'
 import type { QueryLimits } from '../query/limits.ts'
@@ -70,6 +71,8 @@ export interface QueryCall {
   readonly progress: Uint8Array | null
 }
 
+/** Nobody else waits in this thread. */
+const goOn = () => Promise.resolve()
 const unbounded = { seriesMax: Number.POSITIVE_INFINITY, fieldsPerGroupMax: Number.POSITIVE_INFINITY }
 
 class WorkerState {
@@ -101,8 +104,9 @@ class WorkerState {
       this.told(await flushHead(this.disk, this.head(head, true), this.catalog, classes, ids)),
     merge: async ({ inputs, id }: { inputs: readonly SegmentInfo[]; id: number }) =>
       this.told(await mergeSegments(this.disk, inputs, this.catalog, id)),
-    compact: async (task: CompactionTask) =>
-      this.told(await runCompaction(engineFiles(this.disk), task, () => Promise.resolve())),
+    flushEntries: async (task: FlushTask) => this.told(await runFlush(engineFiles(this.disk), task, goOn)),
+    compactEntries: async (task: CompactionTask) =>
+      this.told(await runCompaction(engineFiles(this.disk), task, goOn)),
     rollup: async ({ heads, spans, ids, progress }: RollupCall) => {
       const reader = this.reader(heads, progress)
       try {

@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
 import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
-import type { CompactionResult, CompactionTask } from '../kv/host.ts'
+import type { CompactionResult, CompactionTask, FlushTask, KvJobs } from '../kv/host.ts'
 import { Lane, leastLoaded } from '../offload/pool.ts'
 import type { QueryLimits } from '../query/limits.ts'
 import type { QueryRequest } from '../query/request.ts'
@@ -116,10 +116,16 @@ export class Workers implements SeriesJobs, QueryRunner {
     return this.counted(ids, lane.call('merge', { inputs, id: ids[0]! }))
   }
 
+  /** Writes a memtable of entries; the result is not live yet. */
+  async flushEntries(task: FlushTask): Promise<SegmentInfo | null> {
+    const { lane } = this.current('flush')
+    return this.counted([task.id], lane.call('flushEntries', task))
+  }
+
   /** Joins segments of entries; the result is not live yet. */
-  async compact(task: CompactionTask): Promise<CompactionResult> {
+  async compactEntries(task: CompactionTask): Promise<CompactionResult> {
     const { lane } = this.current('background')
-    return this.counted([task.id], lane.call('compact', task))
+    return this.counted([task.id], lane.call('compactEntries', task))
   }
 
   /** Computes windows of tiers; the segments are not live yet. */
@@ -261,6 +267,11 @@ export class Workers implements SeriesJobs, QueryRunner {
     this.replicas.set(name, replica)
     return replica
   }
+}
+
+/** What a store of entries asks of the threads, which are made after it. */
+export function entryJobs(workers: () => Workers): KvJobs {
+  return { flush: task => workers().flushEntries(task), compact: task => workers().compactEntries(task) }
 }
 
 function nothingKnown(): Omit<Replica, 'lane'> {

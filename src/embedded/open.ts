@@ -1,7 +1,7 @@
 // Opens a store in the own process, without a daemon: one directory, one process, the same engine and the same
 // promises. A directory belongs to one process at a time, be it a daemon or a program.
 //
-// Not here: what the database does (database.ts), when segments are joined (compaction.ts).
+// Not here: what the database does (database.ts), when segments are joined (upkeep.ts).
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { CorruptionError } from '../base/errors.ts'
 import { DirLock } from '../disk/dir-lock.ts'
@@ -10,8 +10,8 @@ import { Engine } from '../engine/engine.ts'
 import { engineFiles } from '../kv/engine-files.ts'
 import type { KvLimits } from '../kv/options.ts'
 import { KvStore } from '../kv/store.ts'
-import { Compaction } from './compaction.ts'
 import { Database } from './database.ts'
+import { Upkeep } from './upkeep.ts'
 
 export interface OpenChoices {
   /**
@@ -54,14 +54,14 @@ export async function open(dir: string, choices: OpenChoices = {}): Promise<Data
 async function openLocked(disk: NodeDisk, lock: DirLock, choices: OpenChoices): Promise<Database> {
   const { clock = systemClock, delayMaxMs = 0, walBytesMax = WAL_BYTES_MAX, onDamage } = choices
   const onError = choices.onError ?? warn
-  const compaction = new Compaction(disk.root, clock, onError)
+  const upkeep = new Upkeep(disk.root, clock, onError)
   const files = engineFiles(disk)
   const store = new KvStore({
     clock,
     limits: choices.limits ?? {},
     onError,
-    compactor: task => compaction.compact(task),
-    onSegment: () => compaction.soon(),
+    jobs: upkeep,
+    onSegment: () => upkeep.soon(),
     ...(onDamage === undefined ? {} : { onDamage })
   })
   const engine = await Engine.open({
@@ -75,20 +75,22 @@ async function openLocked(disk: NodeDisk, lock: DirLock, choices: OpenChoices): 
   const damage = [...engine.damage, ...damaged.map(({ error }) => error)]
   if (damage.length > 0 && onDamage === undefined) {
     await store.close()
+    await upkeep.close()
     await engine.close()
     throw damage[0]!
   }
   for (const error of damage) onDamage!(error)
-  compaction.begin(store)
+  upkeep.begin(store)
   return new Database({
     store,
     clock,
     synced: group => engine.wal.synced(group),
-    compact: () => compaction.run(),
+    compact: () => upkeep.run(),
     written: engine.wal.stats,
     close: async () => {
-      await compaction.stop()
+      await upkeep.stop()
       await store.close()
+      await upkeep.close()
       await engine.close()
       lock.release()
     }

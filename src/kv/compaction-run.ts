@@ -10,6 +10,7 @@ import { BlockCache } from './block-cache.ts'
 import type { Entry } from './entry.ts'
 import type { CompactionResult, CompactionTask, SegmentFiles } from './host.ts'
 import { whatStays } from './leaving.ts'
+import { closeAll, openedForKeys } from './older.ts'
 import { KvSegment } from './segment.ts'
 import { giveWay, type Pause, writeSegment } from './segment-job.ts'
 
@@ -30,7 +31,8 @@ export async function runCompaction(
   }
   try {
     const inputs = task.inputs.map(open)
-    const older = task.older.map(open)
+    const older = openedForKeys(files, task.older)
+    opened.push(...older)
     let dropped = 0
     const keep = (entry: Entry) => {
       const stays = whatStays(entry, older, task.nowUs)
@@ -45,6 +47,6 @@ export async function runCompaction(
     const written = await writeSegment({ files, id, order, level, entries, older, keep, pause })
     return { written, dropped }
   } finally {
-    for (const segment of opened) segment.close()
+    closeAll(opened)
   }
 }

@@ -7,7 +7,7 @@
 import { type CompactionChoice, planCompaction } from '../engine/compaction-plan.ts'
 import type { BlockCache } from './block-cache.ts'
 import { weigh } from './dead-bytes.ts'
-import type { Compactor, KvManifest, SegmentFiles } from './host.ts'
+import type { KvJobs, KvManifest, SegmentFiles } from './host.ts'
 import { openSegment } from './maintenance.ts'
 import type { KvLimits } from './options.ts'
 import type { LiveSegment, Tables } from './tables.ts'
@@ -19,7 +19,7 @@ export interface Compacted {
   readonly tables: Tables
   readonly cache: BlockCache
   readonly limits: KvLimits
-  readonly compactor: Compactor
+  readonly jobs: KvJobs
 }
 
 /** What was chosen, why, and what came of it. */
@@ -58,7 +58,7 @@ export async function compactOnce(
     if (choice.job === null) return { ...choice, bytesIn: 0, bytesOut: 0, dropped: 0 }
     const { inputs, older } = choice.job
     const joined = pinned.segments.filter(({ info }) => inputs.includes(info.id))
-    const { written, dropped } = await store.compactor({
+    const { written, dropped } = await store.jobs.compact({
       id: manifest.nextSegmentId(),
       order: joined[0]!.info.order,
       level: 1 + Math.max(...joined.map(({ info }) => info.level)),

@@ -31,18 +31,19 @@ const TOMBSTONE = 1 << 30
 const EXPIRES = 1 << 31
 const U32 = 2 ** 32
 
-/** Some records. */
+/** Some records, in memory that threads share: a flush reads them where they lie. */
 export class EntrySlab {
   readonly bytes: Uint8Array
   /** The same, for what a Buffer does best. */
   readonly buffer: Buffer
   readonly words: Uint32Array
+  readonly room: SharedArrayBuffer
 
-  constructor(size: number) {
-    const room = new ArrayBuffer((size + 3) & ~3)
+  constructor(room: SharedArrayBuffer) {
     this.bytes = new Uint8Array(room)
     this.buffer = Buffer.from(room)
     this.words = new Uint32Array(room)
+    this.room = room
   }
 
   /** @param value  null: a tombstone */
@@ -134,8 +135,20 @@ export class EntryLog {
   bytes = 0
   private readonly slabs: EntrySlab[] = []
   /** The slab that several records share now, and the first free word of it. */
-  private shared = -1
+  private current = -1
   private free = SLAB_WORDS
+
+  /** A log of slabs of another one, to be read. */
+  static of(slabs: readonly SharedArrayBuffer[]): EntryLog {
+    const log = new EntryLog()
+    for (const room of slabs) log.slabs.push(new EntrySlab(room))
+    return log
+  }
+
+  /** The memory of its slabs. */
+  shared(): SharedArrayBuffer[] {
+    return this.slabs.map(({ room }) => room)
+  }
 
   /** Appends a record. @param value  copied; null: a tombstone @returns its address */
   append(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
@@ -198,10 +211,10 @@ export class EntryLog {
     this.bytes += size
     if (size > SHARED_BYTES_MAX) return this.addSlab(size) << WORD_BITS
     if (this.free + (size >>> 2) > SLAB_WORDS) {
-      this.shared = this.addSlab(SLAB_BYTES)
+      this.current = this.addSlab(SLAB_BYTES)
       this.free = 0
     }
-    const address = (this.shared << WORD_BITS) | this.free
+    const address = (this.current << WORD_BITS) | this.free
     this.free += size >>> 2
     return address
   }
@@ -209,14 +222,14 @@ export class EntryLog {
   private addSlab(size: number): number {
     assert(this.slabs.length < SLABS_MAX, 'an address fits 31 bits')
     this.bytes += SLAB_OBJECTS_BYTES
-    return this.slabs.push(new EntrySlab(size)) - 1
+    return this.slabs.push(new EntrySlab(new SharedArrayBuffer(size))) - 1
   }
 }
 
 /** A slab with the record of an entry at its first word. */
 export function slabOfOne({ stored, version, expiresUs, deleted, value }: Entry): EntrySlab {
   const key = KeyBytes.of(stored)
-  const slab = new EntrySlab(bytesOf(key, expiresUs, value))
+  const slab = new EntrySlab(new SharedArrayBuffer(bytesOf(key, expiresUs, value)))
   slab.put(0, key, version, expiresUs, deleted ? null : value)
   return slab
 }

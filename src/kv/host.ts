@@ -5,6 +5,7 @@
 import type { CorruptionError } from '../base/errors.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import type { FoundBlock } from '../engine/segment-reader.ts'
+import type { Run } from '../engine/sorted-runs.ts'
 
 /** The kind of the store's content in the WAL, and the family of its segments. */
 export const KV_KIND = 2
@@ -118,5 +119,26 @@ export interface CompactionResult {
   readonly dropped: number
 }
 
-/** Does a compaction, in a thread of its own where there is one. @throws {CorruptionError} of an input */
-export type Compactor = (task: CompactionTask) => Promise<CompactionResult>
+/** A memtable to write as a segment, by its bytes: whoever does it needs the files and nothing else of the store. */
+export interface FlushTask {
+  /** The number of the segment to write, and its place. */
+  readonly id: number
+  readonly order: number
+  /** The records (entry-log.ts), and the address of the newest of each key. */
+  readonly slabs: readonly SharedArrayBuffer[]
+  readonly addresses: Int32Array
+  /** All places, in the order of their keys (engine/sorted-runs.ts). */
+  readonly runs: readonly Run[]
+  /** Every live segment. */
+  readonly older: readonly number[]
+  /** Wall time in us; 0 where the clock is not known. */
+  readonly nowUs: number
+}
+
+/** The heavy work of a store, done in threads of their own where there are any. */
+export interface KvJobs {
+  /** @returns null where nothing of the memtable stays */
+  flush(task: FlushTask): Promise<SegmentInfo | null>
+  /** @throws {CorruptionError} of an input */
+  compact(task: CompactionTask): Promise<CompactionResult>
+}

@@ -21,20 +21,19 @@
 // A full WAL writes nothing until a checkpoint frees a file, so a flush never waits for a group then. What
 // it puts in a segment may be in no WAL file yet, and not acknowledged; if it never gets there a watch from
 // before is refused at the next open (`told` is beyond it) rather than told less than all.
-// Not here: compaction (compaction.ts), writing segments (segment-job.ts), what may leave (leaving.ts).
+// Not here: compaction (compaction.ts), writing segments (flush-run.ts), what may leave (leaving.ts).
 
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
-import { CorruptionError } from '../base/errors.ts'
+import type { CorruptionError } from '../base/errors.ts'
 import type { SegmentInfo } from '../engine/manifest.ts'
 import type { BlockCache } from './block-cache.ts'
 import type { Entry } from './entry.ts'
-import { KV_KIND, type KvManifest, type KvWal, type SegmentFiles } from './host.ts'
+import { KV_KIND, type KvJobs, type KvManifest, type KvWal, type SegmentFiles } from './host.ts'
 import { whatStays } from './leaving.ts'
 import type { Memtables } from './memtables.ts'
+import { openedWhatever } from './older.ts'
 import type { KvLimits } from './options.ts'
 import { KvSegment } from './segment.ts'
-import { giveWay, writeSegment } from './segment-job.ts'
-import { lostFile } from './segment-rebuild.ts'
 import type { LiveSegment, Tables } from './tables.ts'
 
 const VERSIONS_NOTE = 'kv.versions'
@@ -48,6 +47,7 @@ export interface Maintained {
   readonly tables: Tables
   readonly cache: BlockCache
   readonly limits: KvLimits
+  readonly jobs: KvJobs
   /** Wall time; 0 where the clock is not known: then nothing expires. */
   nowUs(): number
   /** The newest version given out. */
@@ -93,19 +93,15 @@ async function flushSegment(store: Maintained, checkpoint: { kind: number; walFi
   const { memtables, manifest, tables } = store
   const last = store.lastVersion()
   const frozen = memtables.freeze()
-  const older = tables.segments.map(({ segment }) => segment)
-  const nowUs = store.nowUs()
+  const pinned = tables.pin()
   let live: LiveSegment | null = null
   try {
-    const info = await writeSegment({
-      files: store.files,
+    const info = await store.jobs.flush({
       id: manifest.nextSegmentId(),
       order: newestOrder(manifest) + 1,
-      level: 0,
-      entries: frozen.cursor('', null),
-      older,
-      keep: entry => whatStays(entry, older, nowUs),
-      pause: giveWay
+      ...frozen.handOver(),
+      older: pinned.segments.map(({ info }) => info.id),
+      nowUs: store.nowUs()
     })
     if (info !== null) live = openSegment(store, info)
     const note = versionsNote({ next: store.lastVersion(), flushed: last, told: last })
@@ -116,6 +112,8 @@ async function flushSegment(store: Maintained, checkpoint: { kind: number; walFi
     live?.segment.close()
     memtables.thaw()
     throw error
+  } finally {
+    pinned.release()
   }
 }
 
@@ -146,15 +144,9 @@ export function openSegments(
   const damaged: { id: number; error: CorruptionError }[] = []
   for (const info of host.manifest.segments.values()) {
     if (info.family !== KV_KIND) continue
-    let live: LiveSegment
-    try {
-      live = openSegment({ files: host.files, cache }, info)
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error
-      live = { info, segment: new KvSegment(info.id, lostFile(error), cache) }
-    }
-    for (const error of live.segment.damage) damaged.push({ id: info.id, error })
-    tables.change([live], [])
+    const segment = openedWhatever(host.files, info.id, cache)
+    for (const error of segment.damage) damaged.push({ id: info.id, error })
+    tables.change([{ info, segment }], [])
   }
   return damaged
 }

@@ -18,6 +18,14 @@ export class PlacedEntries implements PlacedKeys {
     this.addresses = addresses
   }
 
+  address(place: number): number {
+    return this.addresses.at(place)
+  }
+
+  slabs(): SharedArrayBuffer[] {
+    return this.log.shared()
+  }
+
   entry(place: number, stored?: string): Entry {
     return this.log.entry(this.addresses.at(place), stored)
   }
@@ -103,6 +111,14 @@ export class MemtableView {
         return this.placed.entry(place, stored)
     }
     return undefined
+  }
+
+  /** The bytes of it all, for whoever writes it to the medium: shared, and never changed. */
+  handOver(): { slabs: SharedArrayBuffer[]; addresses: Int32Array; runs: readonly Run[] } {
+    const { size, runs, placed } = this
+    const addresses = new Int32Array(size)
+    for (let place = 0; place < size; place++) addresses[place] = placed.address(place)
+    return { slabs: placed.slabs(), addresses, runs }
   }
 
   /** The keys in [low, high) in order, or backwards. @param high  null: no upper bound */

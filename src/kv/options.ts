@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { COMPACTION_LIMITS, type CompactionLimits } from '../engine/compaction-plan.ts'
-import type { Compactor } from './host.ts'
+import type { KvJobs } from './host.ts'
 
 export interface KvLimits {
   /** Longest key in bytes, the namespace not counted. */
@@ -31,8 +31,8 @@ export interface KvLimits {
 export interface KvOptions {
   readonly clock: Clock
   readonly limits?: Partial<KvLimits>
-  /** Joins segments, in another thread say; without it, here, in slices. */
-  readonly compactor?: Compactor
+  /** Writes and joins segments, in other threads say; without it, here, in slices. */
+  readonly jobs?: KvJobs
   /** Told when a flush made a segment: it is a good time for compact(). */
   readonly onSegment?: () => void
   /** Told of what fails in the background: a flush, the removal of a file. */

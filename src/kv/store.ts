@@ -21,8 +21,9 @@ import { runCompaction } from './compaction-run.ts'
 import { countAfter } from './counter.ts'
 import { mayBeThere, onceEach } from './damage.ts'
 import type { Entry } from './entry.ts'
+import { runFlush } from './flush-run.ts'
 import { History } from './history.ts'
-import { type Compactor, KV_KIND, type KvHost, type Urgency } from './host.ts'
+import { KV_KIND, type KvHost, type KvJobs, type Urgency } from './host.ts'
 import type { KeyBytes } from './key-bytes.ts'
 import { type FlushOutcome, openSegments, readVersions, versionsNote } from './maintenance.ts'
 import { type Notation, patched } from './merge-patch.ts'
@@ -40,7 +41,7 @@ export class KvStore extends Reads {
   readonly kind = KV_KIND
   private readonly limits: KvLimits
   private readonly onError: (error: unknown) => void
-  private readonly compactor: Compactor
+  private readonly jobs: KvJobs
   private readonly cache: BlockCache
   private readonly recovery: Recovery
   private readonly path: WritePath
@@ -55,7 +56,10 @@ export class KvStore extends Reads {
     this.limits = limits
     this.cache = new BlockCache(limits.cacheBytesMax)
     this.recovery = new Recovery(this.newest.memtables, history)
-    this.compactor = options.compactor ?? (task => runCompaction(this.open().files, task))
+    this.jobs = options.jobs ?? {
+      flush: task => runFlush(this.open().files, task),
+      compact: task => runCompaction(this.open().files, task)
+    }
     this.upkeep = new Upkeep({
       onSegment: options.onSegment ?? (() => {}),
       maintained: () => this.maintained(),
@@ -279,7 +283,7 @@ export class KvStore extends Reads {
 
   private maintained() {
     const { wal, manifest, files, tables } = this.open()
-    const { cache, limits, compactor } = this
+    const { cache, limits, jobs } = this
     const { memtables } = this.newest
     const carry = (entries: Iterable<Entry>) => {
       const group = wal.pendingGroup
@@ -287,7 +291,7 @@ export class KvStore extends Reads {
       return group
     }
     return {
-      ...{ wal, manifest, files, memtables, tables, cache, limits, carry, compactor },
+      ...{ wal, manifest, files, memtables, tables, cache, limits, carry, jobs },
       nowUs: () => this.clock.nowUs(),
       lastVersion: () => this.path.version
     }

@@ -10,12 +10,12 @@ import {
   counted,
   NO_COMPACTIONS
 } from './compaction.ts'
-import { type Compactor, KV_KIND } from './host.ts'
+import { KV_KIND } from './host.ts'
 import { type FlushOutcome, flushMemtable, type Maintained } from './maintenance.ts'
 
 export interface UpkeepParts {
   /** What is worked on. @throws {VarveError} VARVE_CLOSED */
-  readonly maintained: () => Omit<Maintained, 'walFull'> & { readonly compactor: Compactor }
+  readonly maintained: () => Omit<Maintained, 'walFull'>
   /** Memory of the memtable now, and that at which it is flushed, bytes. */
   readonly weight: () => number
   readonly memtableBytesMax: number

@@ -10,7 +10,7 @@ const headerCharsMin = 30
 /** Where programs start: the executable, its worker threads, and the embedded store. */
 export const entries = [
   ...['src/main.ts', 'src/daemon/worker.ts'],
-  ...['src/index.ts', 'src/embedded/compaction-worker.ts']
+  ...['src/index.ts', 'src/embedded/job-worker.ts']
 ]
 
 /** All that may stand at the top of the repository; the last ones are made, not kept. */

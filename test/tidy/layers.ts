@@ -60,7 +60,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'simple-ascii-chart': ['cli/chart.ts'],
   'node:fs': ['disk/', 'cli/', 'daemon/'],
   'node:fs/promises': ['disk/', 'cli/', 'daemon/'],
-  'node:worker_threads': ['offload/', 'daemon/worker.ts', 'embedded/compaction-worker.ts'],
+  'node:worker_threads': ['offload/', 'daemon/worker.ts', 'embedded/job-worker.ts'],
   'node:v8': ['daemon/heap.ts'],
   'node:child_process': ['daemon/notify.ts', 'daemon/clock-source.ts'],
   'Date.now': ['base/clock.ts'],

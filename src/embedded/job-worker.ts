@@ -1,11 +1,12 @@
-// The thread that joins segments of an embedded store: it has the directory and the numbers of a task, and nothing else
+// A thread that does the heavy work of an embedded store: it has the directory and what a task says, and nothing else
 // of the store.
-// Not here: when, and what (compaction.ts), how (kv/compaction-run.ts).
+// Not here: when, and what (upkeep.ts), how (kv/flush-run.ts, kv/compaction-run.ts).
 import { parentPort, workerData } from 'node:worker_threads'
 import { NodeDisk } from '../disk/node-disk.ts'
 import { runCompaction } from '../kv/compaction-run.ts'
 import { engineFiles } from '../kv/engine-files.ts'
-import type { CompactionTask } from '../kv/host.ts'
+import { runFlush } from '../kv/flush-run.ts'
+import type { CompactionTask, FlushTask } from '../kv/host.ts'
 import { serveCalls } from '../offload/worker.ts'
 
 const files = engineFiles(new NodeDisk(workerData as string))
@@ -14,7 +15,10 @@ const goOn = () => Promise.resolve()
 
 serveCalls(
   parentPort!,
-  { compact: (task: CompactionTask) => runCompaction(files, task, goOn) },
+  {
+    flush: (task: FlushTask) => runFlush(files, task, goOn),
+    compact: (task: CompactionTask) => runCompaction(files, task, goOn)
+  },
   {},
   () => process.memoryUsage().heapTotal
 )

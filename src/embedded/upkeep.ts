@@ -1,13 +1,14 @@
 // Sees to it that segments of an embedded store are joined: a moment after a flush made one, and now and then, since
-// entries also expire while nobody writes. The work is done in a thread of its own, which ends when there is none, so
-// that who puts and gets does not wait for it.
+// entries also expire while nobody writes. Flushes and compactions are done in two threads, so that neither who puts
+// and gets nor a flush waits for a compaction; a thread ends when there is nothing to do.
 //
-// Invariants: nothing begins after stop(); a job that stop() ended left no more than a file that no edit names, which
-// the next open removes.
-// Not here: choosing (engine/compaction-plan.ts), the thread's side (compaction-worker.ts).
+// Invariants: no compaction begins after stop(); one that stop() ended left no more than a file that no edit names,
+// which the next open removes; flushes go on until close().
+// Not here: choosing (engine/compaction-plan.ts), the threads' side (job-worker.ts).
 import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
-import type { CompactionResult, CompactionTask } from '../kv/host.ts'
+import type { SegmentInfo } from '../engine/manifest.ts'
+import type { CompactionResult, CompactionTask, FlushTask, KvJobs } from '../kv/host.ts'
 import type { KvStore } from '../kv/store.ts'
 import { Lane } from '../offload/pool.ts'
 
@@ -17,10 +18,11 @@ const THREAD_IDLE_MS = 10_000
 /** Of the thread, MiB; what grows with a job, its index and four bytes a key, lies outside of the heap. */
 const HEAP_MIB_MAX = 512
 
-export class Compaction {
+export class Upkeep implements KvJobs {
   private readonly clock: Clock
   private readonly onError: (error: unknown) => void
-  private readonly lane: Lane
+  private readonly compacting: Lane
+  private readonly flushing: Lane
   private store: KvStore | null = null
   private cancel: () => void = () => {}
 
@@ -28,20 +30,8 @@ export class Compaction {
   constructor(dir: string, clock: Clock, onError: (error: unknown) => void) {
     this.clock = clock
     this.onError = onError
-    this.lane = new Lane({
-      name: 'varve compaction',
-      clock,
-      idleMs: THREAD_IDLE_MS,
-      // Beside this file in the sources, beside the bundle in the package.
-      code: new URL(`./compaction-worker${import.meta.url.slice(-3)}`, import.meta.url),
-      data: dir,
-      callsMax: 1,
-      heapMiBMax: HEAP_MIB_MAX,
-      onStart: () => {},
-      onNotice: () => {},
-      // The call that it failed tells it.
-      onDeath: () => {}
-    })
+    this.compacting = jobLane('varve compaction', dir, clock)
+    this.flushing = jobLane('varve flush', dir, clock)
   }
 
   begin(store: KvStore): void {
@@ -61,16 +51,24 @@ export class Compaction {
     while (this.store !== null && (await store.compact()).job !== null);
   }
 
-  /** Does one job. */
   async compact(task: CompactionTask): Promise<CompactionResult> {
-    return (await this.lane.call('compact', task)) as CompactionResult
+    return (await this.compacting.call('compact', task)) as CompactionResult
   }
 
-  /** Resolves when the thread has ended. */
+  async flush(task: FlushTask): Promise<SegmentInfo | null> {
+    return (await this.flushing.call('flush', task)) as SegmentInfo | null
+  }
+
+  /** Resolves when nothing is compacted any more. */
   async stop(): Promise<void> {
     this.store = null
     this.cancel()
-    await this.lane.close()
+    await this.compacting.close()
+  }
+
+  /** Resolves when no thread is left: after the store was closed. */
+  async close(): Promise<void> {
+    await this.flushing.close()
   }
 
   private in(ms: number): void {
@@ -84,4 +82,21 @@ export class Compaction {
         .finally(() => this.in(EVERY_MS))
     })
   }
+}
+
+function jobLane(name: string, dir: string, clock: Clock): Lane {
+  return new Lane({
+    name,
+    clock,
+    idleMs: THREAD_IDLE_MS,
+    // Beside this file in the sources, beside the bundle in the package.
+    code: new URL(`./job-worker${import.meta.url.slice(-3)}`, import.meta.url),
+    data: dir,
+    callsMax: 1,
+    heapMiBMax: HEAP_MIB_MAX,
+    onStart: () => {},
+    onNotice: () => {},
+    // The call that it failed tells it.
+    onDeath: () => {}
+  })
 }
