@@ -128,7 +128,7 @@ function benchMemtable(): void {
   collect()
   const table = new Memtable()
   const keyBytes = keys.map(KeyBytes.of)
-  const value = new Uint8Array(100)
+  const value = { bytes: new Uint8Array(100), from: 0, to: 100 }
   const map = new Map<string, { n: number }>()
   for (let round = 0; round < 3; round++) {
     let start = performance.now()

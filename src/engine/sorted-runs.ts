@@ -5,12 +5,10 @@
 //
 // Chosen over a B+tree whose nodes are copied on write: a tenth of its memory, nothing that the garbage collector
 // follows, and adding costs less; a scan merges the runs, of which a hundred thousand keys have about five.
-// Invariants: every place below `count` is in one run; the keys of a run ascend strictly; each run is longer than
-// JOINED_RATIO times the one behind it.
+// Invariants: every place below `count` is in one run; the keys of a run ascend strictly; each run is longer than the one
+// behind it, so that a key is joined as often as its place in the list has binary digits, at most.
 // Not here: keys and values (kv/memtable.ts), finding the place of one key fast.
 import { ascending } from './key-sort.ts'
-
-const JOINED_RATIO = 2
 
 /** Places whose keys ascend. */
 export type Run = Int32Array
@@ -37,9 +35,7 @@ export class SortedRuns {
     if (size === this.count) return
     const runs = this.runs.slice()
     let run = ascending(this.count, size, keys)
-    while (runs.length > 0 && runs.at(-1)!.length <= run.length * JOINED_RATIO) {
-      run = joined(runs.pop()!, run, keys)
-    }
+    while (runs.length > 0 && runs.at(-1)!.length <= run.length) run = joined(runs.pop()!, run, keys)
     runs.push(run)
     this.runs = runs
     this.count = size

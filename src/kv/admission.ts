@@ -6,12 +6,9 @@ import type { KvLimits } from './options.ts'
 import { type Condition, ConflictError, type Write } from './write.ts'
 
 /** @throws {VarveError} VARVE_VALUE, VARVE_EXPIRY */
-export function checkValue(value: Uint8Array, expiresUs: number, { valueBytesMax }: KvLimits): void {
-  if (value.length > valueBytesMax) {
-    throw new VarveError(
-      'VARVE_VALUE',
-      `Cannot put value: ${value.length} bytes, the limit is ${valueBytesMax}`
-    )
+export function checkValue(bytes: number, expiresUs: number, { valueBytesMax }: KvLimits): void {
+  if (bytes > valueBytesMax) {
+    throw new VarveError('VARVE_VALUE', `Cannot put value: ${bytes} bytes, the limit is ${valueBytesMax}`)
   }
   if (!Number.isSafeInteger(expiresUs) || expiresUs < 0) {
     throw new VarveError(
@@ -30,7 +27,7 @@ export function checkBatch(writes: readonly Write[], keyBytes: number, limits: K
   let bytes = keyBytes
   for (const write of writes) {
     if (write.op !== 'put') continue
-    checkValue(write.value, write.expiresUs ?? 0, limits)
+    checkValue(write.value.length, write.expiresUs ?? 0, limits)
     bytes += write.value.length
   }
   if (bytes > limits.batchBytesMax) {

@@ -31,6 +31,15 @@ const TOMBSTONE = 1 << 30
 const EXPIRES = 1 << 31
 const U32 = 2 ** 32
 
+/** The value bytes[from, to) of a write; bytes null and from = to: a tombstone. */
+export interface ValuePart {
+  bytes: Uint8Array | null
+  from: number
+  to: number
+}
+
+const { copy } = Buffer.prototype
+
 /** Some records, in memory that threads share: a flush reads them where they lie. */
 export class EntrySlab {
   readonly bytes: Uint8Array
@@ -46,12 +55,12 @@ export class EntrySlab {
     this.room = room
   }
 
-  /** @param value  null: a tombstone */
-  put(word: number, key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): void {
+  put(word: number, key: KeyBytes, version: number, expiresUs: number, value: ValuePart): void {
     const { words, bytes } = this
     const isTimed = expiresUs !== 0
-    words[word] = key.length | (value === null ? TOMBSTONE : 0) | (isTimed ? EXPIRES : 0)
-    words[word + 1] = value === null ? 0 : value.length
+    const { bytes: source, from, to } = value
+    words[word] = key.length | (source === null ? TOMBSTONE : 0) | (isTimed ? EXPIRES : 0)
+    words[word + 1] = to - from
     words[word + 2] = version % U32
     words[word + 3] = Math.floor(version / U32)
     let at = word * 4 + HEAD_BYTES
@@ -60,9 +69,12 @@ export class EntrySlab {
       words[word + 5] = Math.floor(expiresUs / U32)
       at += EXPIRY_BYTES
     }
-    const from = key.bytes
-    for (let i = 0; i < key.length; i++) bytes[at++] = from[i]!
-    if (value !== null) bytes.set(value, at)
+    const keyBytes = key.bytes
+    for (let i = 0; i < key.length; i++) bytes[at++] = keyBytes[i]!
+    if (source === null) return
+    if (to - from === source.length) bytes.set(source, at)
+    // A view of a part would cost more than its copy.
+    else copy.call(source, this.buffer, at, from, to)
   }
 
   isTombstone(word: number): boolean {
@@ -150,8 +162,8 @@ export class EntryLog {
     return this.slabs.map(({ room }) => room)
   }
 
-  /** Appends a record. @param value  copied; null: a tombstone @returns its address */
-  append(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
+  /** Appends a record. @param value  copied @returns its address */
+  append(key: KeyBytes, version: number, expiresUs: number, value: ValuePart): number {
     const address = this.room(bytesOf(key, expiresUs, value))
     this.slabOf(address).put(wordOf(address), key, version, expiresUs, value)
     return address
@@ -227,16 +239,23 @@ export class EntryLog {
 }
 
 /** A slab with the record of an entry at its first word. */
-export function slabOfOne({ stored, version, expiresUs, deleted, value }: Entry): EntrySlab {
-  const key = KeyBytes.of(stored)
+export function slabOfOne(entry: Entry): EntrySlab {
+  const { version, expiresUs } = entry
+  const key = KeyBytes.of(entry.stored)
+  const value = partOf(entry)
   const slab = new EntrySlab(new SharedArrayBuffer(bytesOf(key, expiresUs, value)))
-  slab.put(0, key, version, expiresUs, deleted ? null : value)
+  slab.put(0, key, version, expiresUs, value)
   return slab
 }
 
-function bytesOf(key: KeyBytes, expiresUs: number, value: Uint8Array | null): number {
+/** The value of an entry that is written again. */
+export function partOf({ deleted, value }: Entry): ValuePart {
+  return { bytes: deleted ? null : value, from: 0, to: value.length }
+}
+
+function bytesOf(key: KeyBytes, expiresUs: number, { from, to }: ValuePart): number {
   const head = HEAD_BYTES + (expiresUs === 0 ? 0 : EXPIRY_BYTES)
-  return (head + key.length + (value === null ? 0 : value.length) + 3) & ~3
+  return (head + key.length + to - from + 3) & ~3
 }
 
 /** The word of its slab where a record begins. */

@@ -12,7 +12,7 @@
 import { PinnedNumbers } from '../engine/pinned-numbers.ts'
 import { SortedRuns } from '../engine/sorted-runs.ts'
 import type { Entry } from './entry.ts'
-import { EntryLog } from './entry-log.ts'
+import { EntryLog, type ValuePart } from './entry-log.ts'
 import type { KeyBytes } from './key-bytes.ts'
 import { MemtableView, PlacedEntries } from './memtable-view.ts'
 
@@ -49,10 +49,10 @@ export class Memtable {
     return place < 0 ? -1 : this.addresses.at(place)
   }
 
-  /** Sets what is under a key. @param value  copied; null: a tombstone @returns the address of its record */
-  write(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
+  /** Sets what is under a key. @param value  copied @returns the address of its record */
+  write(key: KeyBytes, version: number, expiresUs: number, value: ValuePart): number {
     const address = this.log.append(key, version, expiresUs, value)
-    this.contentBytes += key.length + (value === null ? 0 : value.length)
+    this.contentBytes += key.length + value.to - value.from
     const slot = this.slotOf(key)
     const place = this.slots[slot]! - 1
     if (place < 0) this.add(slot, key, address)
@@ -64,7 +64,7 @@ export class Memtable {
   }
 
   /** Appends a record that no key leads to: it has a later one, or its change is only told. @returns its address */
-  note(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
+  note(key: KeyBytes, version: number, expiresUs: number, value: ValuePart): number {
     const address = this.log.append(key, version, expiresUs, value)
     this.deadBytes += this.log.recordBytes(address)
     return address

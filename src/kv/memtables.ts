@@ -5,7 +5,7 @@
 // Not here: when to flush (maintenance.ts), the WAL.
 import { assert } from '../base/assert.ts'
 import type { Entry } from './entry.ts'
-import type { EntrySlab } from './entry-log.ts'
+import { type EntrySlab, partOf, type ValuePart } from './entry-log.ts'
 import type { Look } from './hot-entries.ts'
 import { KeyBytes } from './key-bytes.ts'
 import { Memtable } from './memtable.ts'
@@ -68,8 +68,8 @@ export class Memtables {
     return table.log.look(address, into) ? 'found' : 'deleted'
   }
 
-  /** Puts a new entry. @param value  copied; null: a tombstone @returns the address of its record */
-  write(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
+  /** Puts a new entry. @param value  copied @returns the address of its record */
+  write(key: KeyBytes, version: number, expiresUs: number, value: ValuePart): number {
     const { active } = this
     if (active.deadBytes >= this.deadBytesMin && active.deadBytes * 2 > active.log.bytes) active.pack()
     return active.write(key, version, expiresUs, value)
@@ -85,7 +85,7 @@ export class Memtables {
     const { active } = this
     const key = KeyBytes.of(entry.stored)
     const { version, expiresUs } = entry
-    const value = entry.deleted ? null : entry.value
+    const value = partOf(entry)
     const there = active.find(key)
     if (there >= 0 && active.log.version(there) >= version) return active.note(key, version, expiresUs, value)
     return this.write(key, version, expiresUs, value)
@@ -137,7 +137,7 @@ export class Memtables {
     for (const entry of all.all()) if (entry.version > version) this.put(entry)
   }
 
-  private put({ stored, version, expiresUs, deleted, value }: Entry): void {
-    this.active.write(KeyBytes.of(stored), version, expiresUs, deleted ? null : value)
+  private put(entry: Entry): void {
+    this.active.write(KeyBytes.of(entry.stored), entry.version, entry.expiresUs, partOf(entry))
   }
 }

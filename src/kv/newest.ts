@@ -5,6 +5,7 @@
 // Not here: views of a moment (view.ts), what a write has to meet (admission.ts).
 import { VarveError } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
+import type { ValuePart } from './entry-log.ts'
 import { HotEntries, type Look } from './hot-entries.ts'
 import type { KeyBytes } from './key-bytes.ts'
 import { Memtables } from './memtables.ts'
@@ -48,8 +49,8 @@ export class Newest {
     return { bytes: value, at: 0, length: value.length, version, expiresUs }
   }
 
-  /** @param value  copied; null: a tombstone @returns the address of its record in the memtable */
-  write(key: KeyBytes, version: number, expiresUs: number, value: Uint8Array | null): number {
+  /** @param value  copied @returns the address of its record in the memtable */
+  write(key: KeyBytes, version: number, expiresUs: number, value: ValuePart): number {
     this.hot.forget(key)
     return this.memtables.write(key, version, expiresUs, value)
   }

@@ -144,13 +144,12 @@ export class KvStore extends Reads {
    *   VARVE_STORE_FAILED, VARVE_CLOSED when the store cannot take it: nothing was changed
    */
   put(ns: string, key: string | Uint8Array, value: Uint8Array, options: PutOptions = NO_OPTIONS): number {
-    const stored = this.keys.take(ns, key)
-    const bytes = stored.length + value.length
-    checkValue(value, options.expiresUs ?? 0, this.limits)
-    this.path.room(bytes)
-    this.checkCondition(stored, options)
-    this.path.write(stored, value, options.expiresUs ?? 0)
-    return this.path.done(bytes, options.urgency ?? 1)
+    return this.set(this.keys.take(ns, key), value, 0, value.length, options)
+  }
+
+  /** Sets the key bytes[keyFrom, keyTo) to bytes[from, to): for a face that has both in what came. @returns and throws as put() */
+  putPart(ns: string, bytes: Uint8Array, keyFrom: number, keyTo: number, from: number, to: number): number {
+    return this.set(this.keys.takePart(ns, bytes, keyFrom, keyTo), bytes, from, to, NO_OPTIONS)
   }
 
   /** Removes a key. Where nothing is, nothing is written. @returns and throws as put() */
@@ -163,7 +162,7 @@ export class KvStore extends Reads {
     this.path.room(stored.length)
     this.checkCondition(stored, options)
     if (!mayBeThere(() => this.newest.find(stored))) return this.path.group
-    this.path.write(stored, null, 0)
+    this.path.write(stored, null, 0, 0, 0)
     return this.path.done(stored.length, options.urgency ?? 1)
   }
 
@@ -180,8 +179,9 @@ export class KvStore extends Reads {
     for (const write of writes) this.checkCondition(this.keys.take(write.ns, write.key), write)
     for (const write of writes) {
       const stored = this.keys.take(write.ns, write.key)
-      if (write.op === 'put') this.path.write(stored, write.value, write.expiresUs ?? 0)
-      else this.path.write(stored, null, 0)
+      if (write.op === 'put') {
+        this.path.write(stored, write.value, 0, write.value.length, write.expiresUs ?? 0)
+      } else this.path.write(stored, null, 0, 0, 0)
     }
     return this.path.done(bytes, urgency)
   }
@@ -302,10 +302,20 @@ export class KvStore extends Reads {
     return { ...this.host!, tables }
   }
 
+  private set(key: KeyBytes, bytes: Uint8Array, from: number, to: number, options: PutOptions): number {
+    const { expiresUs = 0, urgency = 1 } = options
+    const size = key.length + to - from
+    checkValue(to - from, expiresUs, this.limits)
+    this.path.room(size)
+    this.checkCondition(key, options)
+    this.path.write(key, bytes, from, to, expiresUs)
+    return this.path.done(size, urgency)
+  }
+
   private checkCondition(stored: KeyBytes, condition: Condition): void {
     if (condition.ifVersion === undefined && condition.ifAbsent === undefined) return
     checkCondition(condition, this.clock.nowUs(), () => this.newest.find(stored))
   }
 }
 
-const NO_OPTIONS = {}
+const NO_OPTIONS: PutOptions = {}

@@ -6,7 +6,7 @@
 // Not here: conditions and sizes (admission.ts), when entries move to segments (upkeep.ts).
 import { VarveError } from '../base/errors.ts'
 import { checkRoom } from './admission.ts'
-import { wordOf } from './entry-log.ts'
+import { type ValuePart, wordOf } from './entry-log.ts'
 import type { History } from './history.ts'
 import type { KvWal, Urgency } from './host.ts'
 import type { KeyBytes } from './key-bytes.ts'
@@ -22,6 +22,9 @@ export interface WritePathParts {
   readonly onWritten: () => void
 }
 
+/** The one value in the making: it is copied before anything else is written. */
+const value: ValuePart = { bytes: null, from: 0, to: 0 }
+
 export class WritePath {
   readonly pending = new Outgoing()
   /** Null while the store is not open. */
@@ -30,8 +33,9 @@ export class WritePath {
   version = 0
   group = 0
   private readonly parts: WritePathParts
-  /** What the writes of together() have to be noted as; null outside of it. */
-  private gathered: { bytes: number; urgency: Urgency } | null = null
+  /** What the writes of together() have to be noted as. */
+  private readonly gathered: { bytes: number; urgency: Urgency } = { bytes: 0, urgency: 0 }
+  private isTogether = false
 
   constructor(parts: WritePathParts) {
     this.parts = parts
@@ -45,10 +49,14 @@ export class WritePath {
     checkRoom(bytes, this.pending.bytes, parts.newest.memtables.weight, parts.limits)
   }
 
-  /** @param value  copied; null: a tombstone */
-  write(key: KeyBytes, value: Uint8Array | null, expiresUs: number): void {
+  /** @param bytes  hold the value, [from, to), which is copied; null: a tombstone */
+  write(key: KeyBytes, bytes: Uint8Array | null, from: number, to: number, expiresUs: number): void {
     const { newest, history } = this.parts
+    value.bytes = bytes
+    value.from = from
+    value.to = to
     const address = newest.write(key, ++this.version, expiresUs, value)
+    value.bytes = null
     const slab = newest.memtables.slabOf(address)
     const word = wordOf(address)
     this.pending.add(slab, word)
@@ -57,10 +65,10 @@ export class WritePath {
 
   /** All of a write or a batch is made. @returns its group */
   done(bytes: number, urgency: Urgency): number {
-    const { gathered } = this
     const wal = this.wal!
     this.group = wal.pendingGroup
-    if (gathered !== null) {
+    if (this.isTogether) {
+      const { gathered } = this
       gathered.bytes += bytes
       if (urgency > gathered.urgency) gathered.urgency = urgency
       return this.group
@@ -72,13 +80,15 @@ export class WritePath {
 
   /** The WAL is told of all that run() writes at once, when it has ended: so it is one piece of one group. */
   together<T>(run: () => T): T {
-    if (this.gathered !== null) return run()
-    const gathered = { bytes: 0, urgency: 0 as Urgency }
-    this.gathered = gathered
+    if (this.isTogether) return run()
+    const { gathered } = this
+    gathered.bytes = 0
+    gathered.urgency = 0
+    this.isTogether = true
     try {
       return run()
     } finally {
-      this.gathered = null
+      this.isTogether = false
       if (gathered.bytes > 0) this.done(gathered.bytes, gathered.urgency)
     }
   }

@@ -3,6 +3,7 @@ import t from 'tap'
 import { Random } from '../../src/base/random.ts'
 import type { SortedCursor } from '../../src/engine/merge-iterator.ts'
 import type { Entry } from '../../src/kv/entry.ts'
+import type { ValuePart } from '../../src/kv/entry-log.ts'
 import { KeyBytes } from '../../src/kv/key-bytes.ts'
 import { Memtable } from '../../src/kv/memtable.ts'
 import type { MemtableView } from '../../src/kv/memtable-view.ts'
@@ -46,8 +47,19 @@ function randomSaid(random: Random, version: number, longest: number): Said {
   }
 }
 
+/** A value that lies among other bytes, or alone. */
+function partOf(value: Buffer | null): ValuePart {
+  if (value === null || value.length % 2 === 0) return { bytes: value, from: 0, to: value?.length ?? 0 }
+  return { bytes: Buffer.concat([Buffer.from('__'), value, value]), from: 2, to: 2 + value.length }
+}
+
 function write(table: Memtable, key: string, { version, expiresUs, value }: Said): void {
-  table.write(KeyBytes.of(key), version, expiresUs, value === null ? null : Buffer.from(value, 'latin1'))
+  table.write(
+    KeyBytes.of(key),
+    version,
+    expiresUs,
+    partOf(value === null ? null : Buffer.from(value, 'latin1'))
+  )
 }
 
 function found(table: Memtable, key: string): Said | undefined {
@@ -127,7 +139,7 @@ t.test('Memtable keeps its order when more keys come than it lets wait, and coun
 t.test('what is noted is kept beside what a key leads to', async t => {
   const table = new Memtable()
   write(table, 'a', { version: 5, expiresUs: 0, value: 'new' })
-  const address = table.note(KeyBytes.of('a'), 3, 0, Buffer.from('old'))
+  const address = table.note(KeyBytes.of('a'), 3, 0, partOf(Buffer.from('old')))
   t.strictSame(saidBy(table.log.entry(address)), { version: 3, expiresUs: 0, value: 'old' })
   t.equal(found(table, 'a')?.value, 'new')
   t.equal(table.deadBytes, table.log.recordBytes(address))
