@@ -78,6 +78,11 @@ export class Blocking {
     }
   }
 
+  /** Nobody waits. */
+  get isEmpty(): boolean {
+    return this.waiting.size === 0
+  }
+
   changed(db: number, key: string): void {
     if (this.waiting.size === 0) return
     const name = `${db} ${key}`

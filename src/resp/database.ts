@@ -19,6 +19,8 @@ import type { Space } from './space.ts'
 
 /** Told of every change of a key. */
 export interface ChangeListener {
+  /** Somebody wants to hear of changes now. */
+  readonly listens: boolean
   /** Keys that were not there before are told as well. */
   readonly wantsNew: boolean
   /** @param kind  the class of a keyspace notification; @param what  its name */
@@ -80,6 +82,16 @@ export class Database {
     if (this.listener.wantsNew && !this.has(key)) this.changed(key, 'n', 'new')
     if (this.mayHaveHeads) this.removeHead(key)
     this.space.put(this.strings, key, value, expiresUs)
+  }
+
+  /**
+   * Sets the string of word i of a command to word j without making anything for it.
+   * @returns false, and nothing is done, where somebody has to be told or something else may be there
+   */
+  setWord({ bytes, starts, ends }: Args, i: number, j: number): boolean {
+    if (this.mayHaveHeads || this.listener.listens) return false
+    this.space.putPart(this.strings, bytes, starts[i]!, ends[i]!, starts[j]!, ends[j]!)
+    return true
   }
 
   // --- collections ---

@@ -111,6 +111,10 @@ export class Hub implements ChangeListener {
     return this.gatekeeper.isNeeded ? null : EVERYTHING
   }
 
+  get listens(): boolean {
+    return !(this.watches.isEmpty && this.blocking.isEmpty && this.notifications.isOff)
+  }
+
   get wantsNew(): boolean {
     return this.notifications.tells('n')
   }

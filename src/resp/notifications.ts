@@ -54,6 +54,10 @@ export class Notifications {
     if (!this.tells('x')) this.expiring.clear()
   }
 
+  get isOff(): boolean {
+    return this.on.size === 0
+  }
+
   /** Whether changes of a class are told. */
   tells(kind: string): boolean {
     return this.on.has(kind) && (this.on.has('K') || this.on.has('E'))

@@ -77,6 +77,11 @@ export class Space {
     this.wrote(this.store.put(ns, storeKey(key), value, expiresUs === 0 ? NORMAL : { expiresUs }))
   }
 
+  /** Sets the key bytes[keyFrom, keyTo) to bytes[from, to). */
+  putPart(ns: string, bytes: Uint8Array, keyFrom: number, keyTo: number, from: number, to: number): void {
+    this.wrote(this.store.putPart(ns, bytes, keyFrom, keyTo, from, to))
+  }
+
   delete(ns: string, key: string): void {
     this.wrote(this.store.delete(ns, storeKey(key)))
   }

@@ -24,6 +24,11 @@ function get(client: Client, args: Args) {
 
 function set(client: Client, args: Args) {
   const { db, out } = client
+  if (args.count === 3 && db.setWord(args, 1, 2)) {
+    client.hub.counts.changes++
+    out.ok()
+    return
+  }
   const key = args.text(1)
   if (args.count === 3) {
     db.setString(key, args.view(2))

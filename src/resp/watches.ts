@@ -11,6 +11,10 @@ function nameOf(db: number, key: string): string {
 export class Watches {
   private readonly watchers = new Map<string, Set<Client>>()
 
+  get isEmpty(): boolean {
+    return this.watchers.size === 0
+  }
+
   add(client: Client, db: number, key: string): void {
     const name = nameOf(db, key)
     client.watched.add(name)
