@@ -27,6 +27,11 @@ export interface DiskFile {
   write(bytes: Uint8Array, at: number): Promise<void>
   /** All that was written to this file is on the medium when this resolves (fdatasync). */
   sync(): Promise<void>
+  /**
+   * write(), and then these bytes are on the medium as after sync(), for half the trips to another thread. Of other
+   * writes to the file it says nothing.
+   */
+  writeSynced(bytes: Uint8Array, at: number): Promise<void>
   size(): number
   close(): void
 }

@@ -3,8 +3,8 @@
 // reads are synchronous (disk.ts says why).
 //
 // Invariants: a write resolves only when every byte was taken (short writes are continued); sync is
-// fdatasync, which on a file whose size and blocks do not change writes no metadata; a path never leaves
-// the root. Every error of the system leaves as a VarveError with the system's error as its cause.
+// fdatasync, which on a file whose size and blocks do not change writes no metadata, and a write through a
+// descriptor with O_DSYNC is both; a path never leaves the root. Every error of the system leaves as a VarveError with the system's error as its cause.
 // Not here: counting (wear-meter.ts), what a cut may lose (disk.ts), replacing a file whole (atomic-file.ts).
 import fs from 'node:fs'
 import { assert } from '../base/assert.ts'
@@ -32,11 +32,16 @@ export function diskError(act: string, path: string, error: unknown, at?: number
 
 class NodeFile implements DiskFile {
   readonly path: string
+  private readonly full: string
   private readonly fd: number
+  /** Opened with O_DSYNC when it is first needed. */
+  private synced: Promise<number> | null = null
   private open = true
 
-  constructor(path: string, fd: number) {
+  /** @param full  the path of the machine */
+  constructor(path: string, full: string, fd: number) {
     this.path = path
+    this.full = full
     this.fd = fd
   }
 
@@ -57,10 +62,29 @@ class NodeFile implements DiskFile {
 
   write(bytes: Uint8Array, at: number): Promise<void> {
     assert(this.open, 'a closed file is not written')
+    return this.writeTo(this.fd, bytes, at)
+  }
+
+  async writeSynced(bytes: Uint8Array, at: number): Promise<void> {
+    assert(this.open, 'a closed file is not written')
+    this.synced ??= this.openSynced()
+    return this.writeTo(await this.synced, bytes, at)
+  }
+
+  private openSynced(): Promise<number> {
+    const { O_WRONLY, O_DSYNC } = fs.constants
+    return new Promise((resolve, reject) => {
+      fs.open(this.full, O_WRONLY | O_DSYNC, (error, fd) =>
+        error ? reject(diskError('open', this.path, error)) : resolve(fd)
+      )
+    })
+  }
+
+  private writeTo(fd: number, bytes: Uint8Array, at: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let done = 0
       const step = (): void => {
-        fs.write(this.fd, bytes, done, bytes.length - done, at + done, (error, n) => {
+        fs.write(fd, bytes, done, bytes.length - done, at + done, (error, n) => {
           if (error) return reject(diskError('write', this.path, error, at + done))
           if (n === 0) {
             return reject(diskError('write', this.path, new Error('the system took no bytes'), at + done))
@@ -94,6 +118,11 @@ class NodeFile implements DiskFile {
     if (!this.open) return
     this.open = false
     fs.closeSync(this.fd)
+    // Who waited for it was told why it could not be opened.
+    this.synced?.then(
+      fd => fs.closeSync(fd),
+      () => {}
+    )
   }
 }
 
@@ -114,7 +143,7 @@ export class NodeDisk implements Disk {
 
   openRead(path: string): DiskFile {
     try {
-      return new NodeFile(path, fs.openSync(this.full(path), 'r'))
+      return new NodeFile(path, this.full(path), fs.openSync(this.full(path), 'r'))
     } catch (error) {
       const denied = (error as NodeJS.ErrnoException).code === 'EACCES'
       if (denied)
@@ -125,8 +154,9 @@ export class NodeDisk implements Disk {
 
   openWrite(path: string, _cause: Cause): Promise<DiskFile> {
     return new Promise((resolve, reject) => {
-      fs.open(this.full(path), fs.constants.O_RDWR | fs.constants.O_CREAT, 0o640, (error, fd) =>
-        error ? reject(diskError('open', path, error)) : resolve(new NodeFile(path, fd))
+      const full = this.full(path)
+      fs.open(full, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o640, (error, fd) =>
+        error ? reject(diskError('open', path, error)) : resolve(new NodeFile(path, full, fd))
       )
     })
   }

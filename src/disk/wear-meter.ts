@@ -187,6 +187,31 @@ class MeteredFile implements DiskFile {
   }
 
   write(bytes: Uint8Array, at: number): Promise<void> {
+    this.countWrite(bytes, at)
+    return this.file.write(bytes, at)
+  }
+
+  sync(): Promise<void> {
+    this.countSync()
+    return this.file.sync()
+  }
+
+  writeSynced(bytes: Uint8Array, at: number): Promise<void> {
+    this.countWrite(bytes, at)
+    this.countSync()
+    return this.file.writeSynced(bytes, at)
+  }
+
+  size(): number {
+    return this.file.size()
+  }
+
+  close(): void {
+    this.endSpan()
+    this.file.close()
+  }
+
+  private countWrite(bytes: Uint8Array, at: number): void {
     const to = at + bytes.length
     this.count.bytes += bytes.length
     this.count.writes++
@@ -198,25 +223,14 @@ class MeteredFile implements DiskFile {
       this.end = to
       this.grew = true
     } else this.metadata.changed('bytes', this.dir, this.cause)
-    return this.file.write(bytes, at)
   }
 
-  sync(): Promise<void> {
+  private countSync(): void {
     this.count.syncs++
     this.endSpan()
     this.metadata.synced(this.grew, this.cause, this.blocks)
     this.blocks = 0
     this.grew = false
-    return this.file.sync()
-  }
-
-  size(): number {
-    return this.file.size()
-  }
-
-  close(): void {
-    this.endSpan()
-    this.file.close()
   }
 
   /** Writes that touch share their blocks; a write elsewhere begins a span of its own. */

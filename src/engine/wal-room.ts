@@ -60,13 +60,12 @@ export class WalRoom {
     const grows = this.grows(pages.length)
     assert(!grows || this.growing === null, 'no zeros are written where a group goes')
     try {
-      await this.file.write(pages, this.at)
+      await this.file.writeSynced(pages, this.at)
     } catch (error) {
       if (!grows || !isDiskFull(error)) throw error
       this.files.diskFull = true
       return false
     }
-    await this.file.sync()
     if (grows) this.wrote(end)
     this.at = end
     return true

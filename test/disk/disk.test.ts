@@ -45,6 +45,38 @@ t.test('NodeDisk writes, reads, lists, renames and removes', async t => {
   t.ok(disk.freeBytes() > 0)
 })
 
+/** Descriptors of this process that are open on a path, by their flags. */
+function flagsOf(path: string): number[] {
+  const flags: number[] = []
+  for (const fd of fs.readdirSync('/proc/self/fd')) {
+    try {
+      if (fs.readlinkSync(`/proc/self/fd/${fd}`) !== path) continue
+      flags.push(
+        Number.parseInt(/flags:\s+(\d+)/.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))![1]!, 8)
+      )
+    } catch (error) {
+      // The descriptor that lists descriptors is gone by now.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  return flags
+}
+
+t.test('NodeDisk writes and syncs in one through O_DSYNC', async t => {
+  const dir = fs.realpathSync(temporary(t))
+  const disk = new NodeDisk(dir)
+  const file = await disk.openWrite('x', 'wal')
+  await file.write(bytes('....'), 0)
+  t.equal(flagsOf(`${dir}/x`).length, 1)
+  await Promise.all([file.writeSynced(bytes('ab'), 0), file.writeSynced(bytes('cd'), 2)])
+  const synced = flagsOf(`${dir}/x`).filter(flags => (flags & fs.constants.O_DSYNC) !== 0)
+  t.equal(synced.length, 1, 'one descriptor syncs what is written')
+  t.equal(fs.readFileSync(`${dir}/x`, 'utf8'), 'abcd')
+  file.close()
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(flagsOf(`${dir}/x`), [], 'both are closed')
+})
+
 t.test('NodeDisk gives every error of the system a code', async t => {
   const disk = new NodeDisk(temporary(t))
   t.throws(() => disk.openRead('none'), code('VARVE_NOT_FOUND'))

@@ -133,6 +133,16 @@ export class CrashDisk implements Disk {
   }
 
   private handle(path: string, inode: Inode): DiskFile {
+    const write = (bytes: Uint8Array, at: number) => this.step(path, () => inode.write(at, bytes))
+    const sync = () => {
+      if (this.plant.forgetsSync?.(path)) return this.step(path, () => {})
+      let synced = () => {}
+      return this.step(
+        path,
+        () => (synced = inode.sync()),
+        () => synced()
+      )
+    }
     return {
       path,
       read: (into, at) => {
@@ -140,15 +150,11 @@ export class CrashDisk implements Disk {
         into.set(part)
         return part.length
       },
-      write: (bytes, at) => this.step(path, () => inode.write(at, bytes)),
-      sync: () => {
-        if (this.plant.forgetsSync?.(path)) return this.step(path, () => {})
-        let synced = () => {}
-        return this.step(
-          path,
-          () => (synced = inode.sync()),
-          () => synced()
-        )
+      write,
+      sync,
+      writeSynced: async (bytes, at) => {
+        await write(bytes, at)
+        await sync()
       },
       size: () => inode.seen.length,
       close: () => {}

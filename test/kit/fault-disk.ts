@@ -94,6 +94,10 @@ export class FaultDisk implements Disk {
       },
       write: (bytes, at) => this.write(file, bytes, at),
       sync: () => this.sync(file),
+      writeSynced: async (bytes, at) => {
+        await this.write(file, bytes, at)
+        await this.sync(file)
+      },
       size: () => file.size(),
       close: () => file.close()
     }
