@@ -129,15 +129,16 @@ export class EntrySlab {
     return this.buffer.toString('latin1', at, at + this.keyLength(word))
   }
 
-  entry(word: number, stored = this.stored(word)): Entry {
-    const bytes = this.isTombstone(word) ? null : this.bytes
+  entry(word: number): Entry {
     return new Entry(
-      stored,
+      null,
       this.version(word),
       this.expiresUs(word),
-      bytes,
-      this.valueAt(word),
-      this.valueLength(word)
+      this.bytes,
+      this.keyAt(word),
+      this.keyLength(word),
+      this.valueLength(word),
+      this.isTombstone(word)
     )
   }
 }
@@ -177,8 +178,8 @@ export class EntryLog {
     return this.slabOf(address).isOf(wordOf(address), key)
   }
 
-  entry(address: number, stored?: string): Entry {
-    return this.slabOf(address).entry(wordOf(address), stored)
+  entry(address: number): Entry {
+    return this.slabOf(address).entry(wordOf(address))
   }
 
   version(address: number): number {

@@ -11,48 +11,69 @@
 // Not here: keys' order (key.ts), where entries lie (section.ts in the WAL, segment.ts on the medium).
 import { ByteReader, type ByteWriter, varintBytes } from '../base/bytes.ts'
 import { VarveError } from '../base/errors.ts'
-import { bytesOf, keyStart } from './key.ts'
+import { byteString, bytesOf, keyStart } from './key.ts'
 
 /** The greatest version: four of them fit where 2^53 does. At 1 M writes/s it is reached in 71 years. */
 export const VERSION_MAX = 2 ** 51 - 1
 
-/** The bytes of every tombstone, and of nothing else. */
-const TOMBSTONE = new Uint8Array(0)
+const NOTHING = new Uint8Array(0)
 const utf8 = new TextDecoder()
 
-/** One version of what is under a key. Its bytes are the store's own: never change them. */
+/**
+ * One version of what is under a key. Its bytes are the store's own, and may be shared memory: never change them. Key
+ * and value are made of them when they are asked for.
+ */
 export class Entry {
-  /** Namespace and key as one byte string (key.ts). */
-  readonly stored: string
   readonly version: number
   /** Microseconds since the Unix epoch from which on it is not there any more; 0: never. */
   readonly expiresUs: number
+  /** A tombstone. Reads of the store give none; changes seen by a watch may be. */
+  readonly deleted: boolean
   /** Bytes of the value. */
   readonly size: number
-  /** The value lies in these bytes, perhaps with others (entry-log.ts). */
+  private storedText: string | null
+  /** The value lies in these bytes, perhaps with others; where storedText is null, behind the key. */
   private readonly bytes: Uint8Array
   private readonly start: number
+  private readonly keyBytes: number
 
-  /** @param bytes  hold the value, which begins at start; null: a tombstone */
+  /** @param stored  namespace and key as one byte string (key.ts); null: they lie before the value @param value  null: a tombstone */
+  constructor(stored: string, version: number, expiresUs: number, value: Uint8Array | null)
+  /** An entry whose key of so many bytes lies in bytes from keyAt on, and its value behind it. */
   constructor(
-    stored: string,
+    stored: null,
+    version: number,
+    expiresUs: number,
+    bytes: Uint8Array,
+    keyAt: number,
+    keyBytes: number,
+    size: number,
+    deleted: boolean
+  )
+  constructor(
+    stored: string | null,
     version: number,
     expiresUs: number,
     bytes: Uint8Array | null,
-    start = 0,
-    size = bytes === null ? 0 : bytes.length
+    keyAt = 0,
+    keyBytes = 0,
+    size = bytes === null ? 0 : bytes.length,
+    deleted = bytes === null
   ) {
-    this.stored = stored
+    this.storedText = stored
     this.version = version
     this.expiresUs = expiresUs
+    this.deleted = deleted
     this.size = size
-    this.bytes = bytes ?? TOMBSTONE
-    this.start = start
+    this.bytes = bytes ?? NOTHING
+    this.start = keyAt + keyBytes
+    this.keyBytes = keyBytes
   }
 
-  /** A tombstone. Reads of the store give none; changes seen by a watch may be. */
-  get deleted(): boolean {
-    return this.bytes === TOMBSTONE
+  /** Namespace and key as one byte string (key.ts). */
+  get stored(): string {
+    this.storedText ??= byteString(this.bytes.subarray(this.start - this.keyBytes, this.start))
+    return this.storedText
   }
 
   /** A view; empty in a tombstone. */

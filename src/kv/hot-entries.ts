@@ -30,6 +30,10 @@ const KEY_BYTES_MAX = 2 ** 24 - 1
 const USED = 1 << 24
 const EXPIRES = 1 << 25
 const U32 = 2 ** 32
+/** Who keeps one entry that get() gave keeps its neighbours in memory. */
+const COPIES_BYTES = 16 * 1024
+
+const { copy } = Buffer.prototype
 
 interface Chunk {
   readonly bytes: Uint8Array
@@ -58,6 +62,9 @@ export class HotEntries {
   private tags = new Uint8Array(0)
   private count = 0
   private turn = 0
+  /** Where what get() gives lies, and how much of it is used. */
+  private copies = new Uint8Array(0)
+  private copied = 0
   private readonly found: Look = { bytes: this.tags, at: 0, length: 0, version: 0, expiresUs: 0 }
 
   /** @param bytesMax  of the records; the table takes a twelfth of it beside them */
@@ -74,8 +81,18 @@ export class HotEntries {
   get(key: KeyBytes): Entry | undefined {
     const look = this.look(key)
     if (look === null) return undefined
-    const { bytes, at, length, version, expiresUs } = look
-    return new Entry(key.stored, version, expiresUs, bytes.slice(at, at + length))
+    const { at, length, version, expiresUs } = look
+    // Key and value lie together, here as there. One copy of many bytes is cheaper than an array of its own for each.
+    const from = at - key.length
+    const to = at + length
+    if (this.copied + to - from > this.copies.length) {
+      this.copies = new Uint8Array(Math.max(COPIES_BYTES, to - from))
+      this.copied = 0
+    }
+    const { copies, copied } = this
+    this.copied += to - from
+    copy.call(look.bytes, copies, copied, from, to)
+    return new Entry(null, version, expiresUs, copies, copied, key.length, length, false)
   }
 
   /** Finds a value without making anything for it. @returns always the same object */

@@ -26,8 +26,8 @@ export class PlacedEntries implements PlacedKeys {
     return this.log.shared()
   }
 
-  entry(place: number, stored?: string): Entry {
-    return this.log.entry(this.addresses.at(place), stored)
+  entry(place: number): Entry {
+    return this.log.entry(this.addresses.at(place))
   }
 
   stored(place: number): string {
@@ -107,8 +107,7 @@ export class MemtableView {
   get(stored: string): Entry | undefined {
     for (const run of this.runs) {
       const place = run[lowerBound(run, this.placed, stored)]
-      if (place !== undefined && this.placed.compareTo(place, stored) === 0)
-        return this.placed.entry(place, stored)
+      if (place !== undefined && this.placed.compareTo(place, stored) === 0) return this.placed.entry(place)
     }
     return undefined
   }
@@ -150,7 +149,7 @@ class RunCursor implements SortedCursor<Entry> {
   }
 
   value(): Entry {
-    return this.placed.entry(this.run[this.at]!, this.key!)
+    return this.placed.entry(this.run[this.at]!)
   }
 
   next(): void {
