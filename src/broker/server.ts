@@ -253,6 +253,7 @@ export class Broker implements DoorHost {
     stats.clientsTotal++
     stats.clientsMax = Math.max(stats.clientsMax, stats.clients)
     door.open()
+    if (!door.isClosed) this.handshakes.resume(door)
   }
 
   closed(door: Door): void {
