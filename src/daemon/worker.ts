@@ -70,6 +70,7 @@ export interface QueryCall {
   readonly progress: Uint8Array | null
 }
 
+const PROGRESS_MS = 250
 const unbounded = { seriesMax: Number.POSITIVE_INFINITY, fieldsPerGroupMax: Number.POSITIVE_INFINITY }
 
 class WorkerState {
@@ -111,17 +112,11 @@ class WorkerState {
         reader.close()
       }
     },
-    backup: async ({ dir, verify }: BackupCall) => {
-      const { setup } = this
-      const meters: WearMeter[] = []
-      const through = (target: NodeDisk) => {
-        if (!target.sharesMedium(new NodeDisk(setup.dir))) return target
-        meters.push(new WearMeter(target, systemClock, setup.fileSystem))
-        return meters[0]!
-      }
-      const result = await backUp({ from: setup.dir, dir, verify, through })
-      for (const meter of meters) this.disk.add(meter.take())
-      return this.told(result)
+    backup: async ({ dir, verify }: BackupCall, call: Call) => {
+      const request = { from: this.setup.dir, dir, verify, onProgress: progressOf(call) }
+      const { report, wear } = await backUp(request, this.setup.fileSystem)
+      if (wear !== null) this.disk.add(wear)
+      return this.told(report)
     },
     query: async ({ heads, request, limits, progress }: QueryCall, call: Call) => {
       const reader = this.reader(heads, progress)
@@ -159,3 +154,17 @@ class WorkerState {
 assert(parentPort !== null, 'the worker runs in a thread of its own')
 const state = new WorkerState(workerData as WorkerSetup)
 serveCalls(parentPort, state.calls, state.notices, heapBytes)
+
+/** Tells how far a call has come, as JSON {"bytes", "of"}; not more often than somebody may want to know. */
+function progressOf(call: Call): (bytes: number, of: number) => void {
+  let toldMs = Number.NEGATIVE_INFINITY
+  let telling: Promise<void> | null = null
+  return (bytes, of) => {
+    const nowMs = systemClock.monotonicMs()
+    if (telling !== null || nowMs - toldMs < PROGRESS_MS) return
+    toldMs = nowMs
+    telling = call.piece(Buffer.from(JSON.stringify({ bytes, of }))).then(() => {
+      telling = null
+    })
+  }
+}

@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
 import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
+import type { BackupProgress } from '../http/routes-admin.ts'
 import type { CompactionResult, CompactionTask } from '../kv/host.ts'
 import { Lane, leastLoaded } from '../offload/pool.ts'
 import type { QueryLimits } from '../query/limits.ts'
@@ -136,10 +137,11 @@ export class Workers implements SeriesJobs, QueryRunner {
   }
 
   /** Backs up the data directory; merges wait meanwhile. @throws as backUp() */
-  async backup(call: BackupCall): Promise<BackupReport> {
+  async backup(call: BackupCall, onProgress: (progress: BackupProgress) => void): Promise<BackupReport> {
     const release = this.options.pins.pin()
+    const onPiece = (bytes: Uint8Array) => onProgress(JSON.parse(Buffer.from(bytes).toString()))
     try {
-      return await this.counted([], this.current('background').lane.call('backup', call))
+      return await this.counted([], this.current('background').lane.call('backup', call, onPiece))
     } finally {
       release()
     }
