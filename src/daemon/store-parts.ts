@@ -101,7 +101,7 @@ export function openWorkers(ground: StoreGround, storage: Storage): Workers {
     onCorruption: ({ file, offset, why }) => {
       if (ground.damage.some(known => known.file === file && known.offset === offset)) return
       ground.damage.push({ file, offset, why })
-      ground.log.error('damage found by a query: its samples are left out', { file, offset, why })
+      ground.log.error('damage found: its samples are left out', { file, offset, why })
     },
     onDeath: (thread, error) => ground.log.error('worker died and was started anew', { thread, error })
   })

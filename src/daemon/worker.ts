@@ -29,7 +29,7 @@ import type { TableView } from '../series/catalog-table.ts'
 import { type ClassTable, countTargets, flushHead, type SegmentIds } from '../series/flush-job.ts'
 import type { HeadView } from '../series/head.ts'
 import { HeadReader } from '../series/head-read.ts'
-import { mergeSegments } from '../series/merge-job.ts'
+import { tryMerge } from '../series/merge-job.ts'
 import type { SeriesReader } from '../series/reader.ts'
 import { SegmentCache, type SegmentCacheLimits } from '../series/segment-cache.ts'
 import { ShapesReplica, type ShapesView } from '../series/shape.ts'
@@ -101,7 +101,7 @@ class WorkerState {
     flush: async ({ head, classes, ids }: FlushCall) =>
       this.told(await flushHead(this.disk, this.head(head, true), this.catalog, classes, ids)),
     merge: async ({ inputs, id }: { inputs: readonly SegmentInfo[]; id: number }) =>
-      this.told(await mergeSegments(this.disk, inputs, this.catalog, id)),
+      this.told(await tryMerge(this.disk, inputs, this.catalog, id)),
     compact: async (task: CompactionTask) =>
       this.told(await runCompaction(engineFiles(this.disk), task, () => Promise.resolve())),
     rollup: async ({ heads, spans, ids, progress }: RollupCall) => {

@@ -21,6 +21,7 @@ import type { CatalogCursor } from '../series/catalog.ts'
 import type { SeriesJobs } from '../series/flush-cycle.ts'
 import type { ClassTable } from '../series/flush-job.ts'
 import type { HeadView } from '../series/head.ts'
+import type { MergeOutcome } from '../series/merge-job.ts'
 import type { SeriesStore } from '../series/store.ts'
 import type { BackupReport } from './backup.ts'
 import type { SegmentPins } from './segment-pins.ts'
@@ -110,11 +111,13 @@ export class Workers implements SeriesJobs, QueryRunner {
     return this.counted(ids.ids, lane.call('flush', { ...part, ids } satisfies FlushCall))
   }
 
-  /** Merges neighbours of one bucket; the result is not live yet. */
-  async merge(inputs: readonly SegmentInfo[]): Promise<SegmentInfo | null> {
+  /** Merges neighbours of one bucket; the result is not live yet. Damage is told. */
+  async merge(inputs: readonly SegmentInfo[]): Promise<MergeOutcome> {
     const { lane } = this.current('background')
     const { ids } = this.ids(1)
-    return this.counted(ids, lane.call('merge', { inputs, id: ids[0]! }))
+    const outcome = await this.counted<MergeOutcome>(ids, lane.call('merge', { inputs, id: ids[0]! }))
+    if (outcome.damaged !== null) this.options.onCorruption(outcome.damaged)
+    return outcome
   }
 
   /** Joins segments of entries; the result is not live yet. */
