@@ -70,8 +70,10 @@ export class LastValues implements ForeignNamespace {
       .sort((a, b) => (a.stored < b.stored ? -1 : 1))
     if (options.reverse === true) entries.reverse()
     const { cursor, limit = Number.POSITIVE_INFINITY } = options
-    const start = cursor === undefined ? 0 : entries.findIndex(entry => cursorOf(entry) === cursor) + 1
-    yield* entries.slice(start, Math.min(entries.length, start + limit))
+    yield* (cursor === undefined ? entries : behind(entries, cursor, options.reverse === true)).slice(
+      0,
+      limit
+    )
   }
 
   /** Those of some series, by id, which have one; as of the call. @throws what a query throws */
@@ -121,6 +123,15 @@ function selectorOf(name: string, labels: Readonly<Record<string, string>>): str
     .map(label => `${label}=${JSON.stringify(labels[label])}`)
   if (!/^[\w.:\u00b0%/-]+$/.test(name)) return `{${[quoted, ...pairs].join(',')}}`
   return pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`
+}
+
+/** Those behind a cursor, whose own entry may be gone. */
+function behind(entries: readonly Entry[], cursor: string, reverse: boolean): Entry[] {
+  const at = byteString(Buffer.from(cursor, 'base64url'))
+  return entries.filter(entry => {
+    const key = byteString(Buffer.from(cursorOf(entry), 'base64url'))
+    return reverse ? key < at : key > at
+  })
 }
 
 /** The bytes of a value. */
