@@ -223,6 +223,12 @@ export class Broker implements DoorHost {
 
   private accept(wire: Duplex, remote: string): void {
     const { limits, stats } = this
+    // Who says nothing shuts nobody out: the one that has said nothing for longest goes.
+    const silent = this.connecting.size >= limits.connectingMax ? this.silent() : undefined
+    if (silent !== undefined) {
+      stats.connectionsRefused++
+      silent.close()
+    }
     if (
       this.isClosing ||
       this.doors.size >= limits.connectionsMax ||
@@ -237,6 +243,12 @@ export class Broker implements DoorHost {
     this.doors.add(door)
     this.connecting.add(door)
     stats.connections = this.doors.size
+  }
+
+  /** The oldest connection that has not sent its CONNECT. */
+  private silent(): Door | undefined {
+    for (const door of this.connecting) if (door.connect === null) return door
+    return undefined
   }
 
   introduce(stream: InnerStream, door: Door): () => void {
