@@ -41,7 +41,7 @@ import {
   STATE_DIRS,
   type StateDir
 } from './backup-file.ts'
-import { copyFile, type OnBytes, sumOf, within } from './copy.ts'
+import { copyFile, sumOf, within } from './copy.ts'
 
 /** How often it begins anew before it gives up. */
 const ATTEMPTS_MAX = 20
@@ -60,8 +60,8 @@ export interface BackupOptions {
   readonly nowUs: () => number
   /** Reads again what earlier backups took. */
   readonly verify: boolean
-  /** Told of bytes as they are read. */
-  readonly onBytes?: OnBytes
+  /** Told how many bytes of segments were read, of how many that are to be; the last grow with the store. */
+  readonly onProgress?: (bytes: number, of: number) => void
 }
 
 export interface BackupReport {
@@ -116,6 +116,8 @@ class Making {
   private readonly taken = new Map<string, BackedFile>()
   /** By file and offset. */
   private readonly damage = new Map<string, BackedDamage>()
+  /** Bytes of segments that were read, and that are to be. */
+  private progress = { bytes: 0, of: 0 }
   private readonly counts = {
     segmentsLinked: 0,
     segmentsCopied: 0,
@@ -157,6 +159,7 @@ class Making {
 
   /** False when one is gone: it was merged or dropped meanwhile. */
   private async takeSegments(manifest: Manifest): Promise<boolean> {
+    this.expect(manifest)
     for (const { id, bytes } of manifest.segments.values()) {
       const path = segmentPath(id)
       if (this.taken.has(path)) continue
@@ -172,16 +175,31 @@ class Making {
     return true
   }
 
+  /** Adds up what is still to be read. */
+  private expect({ segments }: Manifest): void {
+    const isRead = (path: string) => !this.taken.has(path) && (this.options.verify || !this.kept.has(path))
+    const rest = [...segments.values()].filter(({ id }) => isRead(segmentPath(id)))
+    this.progress.of = this.progress.bytes + rest.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  private readonly onBytes = (bytes: number): void => {
+    const { progress } = this
+    progress.bytes += bytes
+    // What turns out to be damaged is read again.
+    progress.of = Math.max(progress.of, progress.bytes)
+    this.options.onProgress?.(progress.bytes, progress.of)
+  }
+
   /** The file that an earlier backup took; null when none did, or its copy is damaged and has to be taken again. */
   private async keep(path: string, bytes: number): Promise<BackedFile | null> {
     const known = this.kept.get(path)
     if (known === undefined) return null
-    const { source, target, verify, onBytes } = this.options
+    const { source, target, verify } = this.options
     const isThere = target.facts(path)?.bytes === known.bytes
     const isSame =
       isThere && known.bytes === bytes && Buffer.compare(ends(source, path), ends(target, path)) === 0
     if (!isSame || verify) {
-      const isSound = isThere && (await sumOf(target, path, onBytes)).sum === known.sum
+      const isSound = isThere && (await sumOf(target, path, this.onBytes)).sum === known.sum
       if (!isSound) {
         this.counts.segmentsRenewed++
         return null
@@ -195,14 +213,14 @@ class Making {
   }
 
   private async take(path: string): Promise<BackedFile> {
-    const { source, target, link, onBytes } = this.options
+    const { source, target, link } = this.options
     if (target.exists(path)) await target.remove(path)
     let sum: Awaited<ReturnType<typeof sumOf>>
     if (await link(path, path)) {
       this.counts.segmentsLinked++
-      sum = await sumOf(target, path, onBytes)
+      sum = await sumOf(target, path, this.onBytes)
     } else {
-      sum = await copyFile(source, path, target, path, onBytes)
+      sum = await copyFile(source, path, target, path, this.onBytes)
       this.counts.segmentsCopied++
       this.counts.bytesCopied += sum.bytes
       if ((await sumOf(target, path)).sum !== sum.sum) throw new CorruptionError(path, 0, 'the copy differs')

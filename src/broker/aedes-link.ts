@@ -16,6 +16,7 @@ import type { Outlet } from './outlet.ts'
 import * as mqtt from './packet.ts'
 import { encodePublish } from './packet.ts'
 import { type PublishPacket, publishPacket } from './publish-packet.ts'
+import type { Feed } from './service.ts'
 import type { Message } from './session.ts'
 import * as subscribing from './subscribe-packet.ts'
 import type { TopicEntry } from './topic-cache.ts'
@@ -24,6 +25,13 @@ import type { TopicEntry } from './topic-cache.ts'
 interface Handed {
   packet: PublishPacket
   entry: TopicEntry
+}
+
+/** What new subscriptions are sent beside messages to all. */
+export interface SubscriptionSources {
+  retained(filter: string): Iterable<Message>
+  /** As TopicService.feed(). */
+  feed(filter: string, wantsRetained: boolean, wake: () => void): Feed | null
 }
 
 export class AedesLink {
@@ -125,7 +133,7 @@ export class AedesLink {
   }
 
   /** aedes granted subscriptions: they hold from now on, and their retained messages follow. */
-  subscribed(granted: ReadonlyMap<string, 0 | 1 | 2>, retained: (filter: string) => Iterable<Message>): void {
+  subscribed(granted: ReadonlyMap<string, 0 | 1 | 2>, sources: SubscriptionSources): void {
     const session = this.door.session!
     const isBridge = this.door.connect!.bridge
     const [id, packet] = this.subscribes.entries().next().value!
@@ -141,8 +149,10 @@ export class AedesLink {
         retainAsPublished: asked.retainAsPublished || isBridge,
         retainHandling: asked.retainHandling
       })
-      if (asked.retainHandling === 2 || (asked.retainHandling === 1 && !isNew)) continue
-      session.replay(replayed(retained(filter), qos))
+      const wantsRetained = asked.retainHandling === 0 || (asked.retainHandling === 1 && isNew)
+      const feed = sources.feed(filter, wantsRetained, () => session.pump())
+      if (feed !== null) session.follow(filter, feed, qos)
+      else if (wantsRetained) session.replay(replayed(sources.retained(filter), qos))
     }
   }
 

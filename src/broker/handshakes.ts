@@ -21,7 +21,7 @@ import type { BrokerLimits } from './limits.ts'
 import { REASON } from './packet.ts'
 import { AedesPersistence, silentEmitter } from './persistence.ts'
 import type { RetainedMessages } from './retained.ts'
-import { serviceOf, type TopicService } from './service.ts'
+import { type Feed, serviceOf, type TopicService } from './service.ts'
 import type { Message, SessionStore } from './session.ts'
 import { isShared } from './subscribe-packet.ts'
 
@@ -198,12 +198,24 @@ export class Handshakes {
     const wanted = new Map<string, Message['qos']>()
     for (const { topic, qos } of granted) if (qos < 3) wanted.set(topic, qos as 0 | 1 | 2)
     const { services, retained } = this.parts
-    for (const filter of wanted.keys()) serviceOf(services, filter)?.subscribing()
-    door.aedes!.subscribed(
-      wanted,
-      filter => serviceOf(services, filter)?.retained(filter) ?? retained.matching(filter)
-    )
+    for (const filter of wanted.keys()) serviceOf(services, filter)?.subscribing(filter)
+    door.aedes!.subscribed(wanted, {
+      retained: filter => serviceOf(services, filter)?.retained(filter) ?? retained.matching(filter),
+      feed: (filter, wantsRetained, wake) => this.feed(filter, wantsRetained, wake)
+    })
     door.aedes!.pass()
+  }
+
+  /** Feeds of a session that goes on with the subscriptions it had: what they missed is told as what is there now. */
+  resume({ session }: Door): void {
+    for (const [filter, { qos }] of session!.subscriptions) {
+      const feed = this.feed(filter, true, () => session!.pump())
+      if (feed !== null) session!.follow(filter, feed, qos)
+    }
+  }
+
+  private feed(filter: string, wantsRetained: boolean, wake: () => void): Feed | null {
+    return serviceOf(this.parts.services, filter)?.feed?.(filter, wantsRetained, wake) ?? null
   }
 
   private authorizePublish(client: AedesClient | null, packet: AedesPublish, done: Done): void {

@@ -5,7 +5,7 @@ import type { TopicLimits } from './topic.ts'
 export interface BrokerLimits extends TopicLimits {
   /** Open sockets; one more is closed at once. */
   connectionsMax: number
-  /** Sockets that have not finished CONNECT; one more is closed at once: bounds a connection flood. */
+  /** Sockets that have not finished CONNECT: for one more the one that has sent nothing of it for longest is closed. */
   connectingMax: number
   /** Time for a socket to send its whole CONNECT and be accepted, ms. */
   connectTimeoutMs: number

@@ -223,6 +223,12 @@ export class Broker implements DoorHost {
 
   private accept(wire: Duplex, remote: string): void {
     const { limits, stats } = this
+    // Who says nothing shuts nobody out: the one that has said nothing for longest goes.
+    const silent = this.connecting.size >= limits.connectingMax ? this.silent() : undefined
+    if (silent !== undefined) {
+      stats.connectionsRefused++
+      silent.close()
+    }
     if (
       this.isClosing ||
       this.doors.size >= limits.connectionsMax ||
@@ -239,6 +245,12 @@ export class Broker implements DoorHost {
     stats.connections = this.doors.size
   }
 
+  /** The oldest connection that has not sent its CONNECT. */
+  private silent(): Door | undefined {
+    for (const door of this.connecting) if (door.connect === null) return door
+    return undefined
+  }
+
   introduce(stream: InnerStream, door: Door): () => void {
     return this.handshakes.introduce(stream, door)
   }
@@ -253,6 +265,7 @@ export class Broker implements DoorHost {
     stats.clientsTotal++
     stats.clientsMax = Math.max(stats.clientsMax, stats.clients)
     door.open()
+    if (!door.isClosed) this.handshakes.resume(door)
   }
 
   closed(door: Door): void {

@@ -27,6 +27,19 @@ export interface ServiceRequest {
   readonly client: ServiceClient
 }
 
+/** What a service sends to one subscription, as fast as its connection takes it. Ended by close(). */
+export interface Feed {
+  /** The next message; null: none now, and the feed's `wake` is called when there may be one. */
+  next(): FeedMessage | null
+  close(): void
+}
+
+export interface FeedMessage {
+  readonly message: Message
+  /** It is what was there when the subscription began. */
+  readonly retain: boolean
+}
+
 export interface TopicService {
   /** The first level of its topics. */
   readonly root: string
@@ -36,10 +49,17 @@ export interface TopicService {
    * @throws {VarveError} when it is refused: intake.ts says which reason a client is given
    */
   request(request: ServiceRequest): number
-  /** Somebody is about to subscribe to filters below it. */
-  subscribing(): void
+  /** Somebody is about to subscribe to a filter below it. */
+  subscribing(filter: string): void
   /** What a new subscription to the filter gets as retained messages, read as the iterator advances. */
   retained(filter: string): Iterable<Message>
+  /**
+   * Opens a feed for one subscription to the filter, in place of retained messages.
+   * @param wantsRetained  false: only what comes from now on
+   * @param wake  to be called, never from within next(), when next() may have a message again
+   * @returns null: retained messages and what is relayed to all are what this filter gets
+   */
+  feed?(filter: string, wantsRetained: boolean, wake: () => void): Feed | null
 }
 
 /** The service of a topic or filter; undefined: it is an ordinary one. */

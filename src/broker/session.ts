@@ -9,6 +9,7 @@
 // Not here: QoS 0 deliveries (fan-out.ts), the handshake packets themselves (aedes answers them).
 import type { BrokerLimits } from './limits.ts'
 import { encodePublish, PUBREL, type PublishParts } from './packet.ts'
+import type { Feed } from './service.ts'
 import type { BrokerStats } from './stats.ts'
 import type { Subscription, SubscriptionTrie } from './subscription-trie.ts'
 
@@ -20,6 +21,21 @@ export interface Message extends PublishParts {
   expiresMs: number
   /** Where the 4 bytes of the message expiry lie in `properties`; -1: none. */
   expiryAt: number
+}
+
+/** A message of the daemon's own, QoS 1. @param bytes  not copied */
+export function messageOf(topic: string, bytes: Uint8Array): Message {
+  return {
+    topic,
+    topicBytes: Buffer.from(topic),
+    qos: 1,
+    properties: null,
+    bytes,
+    start: 0,
+    end: bytes.length,
+    expiryAt: -1,
+    expiresMs: Number.POSITIVE_INFINITY
+  }
 }
 
 /** The connection of a session, as far as a session needs it. */
@@ -73,6 +89,8 @@ export class Session {
   private outbox: Outgoing[] = []
   private outboxBytes = 0
   private replays: Iterator<Message & { grantedQos: 0 | 1 | 2 }>[] = []
+  /** By filter; null: it never had one, as nearly all. */
+  private feeds: Map<string, { feed: Feed; qos: 0 | 1 | 2 }> | null = null
   private nextId = 1
   private readonly context: SessionContext
   private gone: (() => void)[] = []
@@ -94,6 +112,7 @@ export class Session {
   }
 
   unsubscribe(filter: string): boolean {
+    this.endFeed(filter)
     this.context.trie.remove(filter, this)
     return this.subscriptions.delete(filter)
   }
@@ -127,6 +146,7 @@ export class Session {
     if (this.link !== link) return
     this.link = null
     this.replays = []
+    if (this.feeds !== null) for (const filter of [...this.feeds.keys()]) this.endFeed(filter)
     for (const callback of this.gone.splice(0)) callback()
   }
 
@@ -154,6 +174,19 @@ export class Session {
   replay(messages: Iterator<Message & { grantedQos: 0 | 1 | 2 }>): void {
     this.replays.push(messages)
     this.pump()
+  }
+
+  /** Sends what the feed of a subscription has, as the connection takes it; one that the filter had before ends. */
+  follow(filter: string, feed: Feed, qos: 0 | 1 | 2): void {
+    this.endFeed(filter)
+    this.feeds ??= new Map()
+    this.feeds.set(filter, { feed, qos })
+    this.pump()
+  }
+
+  private endFeed(filter: string): void {
+    this.feeds?.get(filter)?.feed.close()
+    this.feeds?.delete(filter)
   }
 
   /** The client acknowledged (PUBACK, PUBCOMP, or PUBREC with an error). */
@@ -184,6 +217,15 @@ export class Session {
       this.send(link, out)
     }
     if (sent > 0) this.outbox.splice(0, sent)
+    if (this.feeds === null) return
+    for (const { feed, qos } of this.feeds.values()) {
+      while (open()) {
+        const next = feed.next()
+        if (next === null) break
+        const { message, retain } = next
+        this.send(link, { message, qos: message.qos < qos ? message.qos : qos, retain })
+      }
+    }
   }
 
   private send(link: SessionLink, out: Outgoing): void {

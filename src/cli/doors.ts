@@ -74,7 +74,12 @@ export interface Doors {
   /** Read-only; reads every byte. */
   checkDirectory(dir: string): AsyncIterable<CheckStep>
   /** Reads a data directory, beside its daemon or without one, and writes its backup. */
-  backup(dir: string, target: string, verify: boolean): Promise<BackupReport & { readonly body: object }>
+  backup(
+    dir: string,
+    target: string,
+    verify: boolean,
+    onProgress: (bytes: number, of: number) => void
+  ): Promise<BackupReport & { readonly body: object; readonly uncounted: string | null }>
   restore(
     backup: string,
     dir: string,
@@ -99,10 +104,10 @@ export const doors: Doors = {
     const { checkDirectory } = await import('./check-directory.ts')
     yield* checkDirectory(dir)
   },
-  async backup(dir, target, verify) {
-    const { backUp, backupBody } = await import('../daemon/backup.ts')
-    const report = await backUp({ from: dir, dir: target, verify })
-    return { ...report, body: backupBody(report) }
+  async backup(dir, target, verify, onProgress) {
+    const { backUpBeside, backupBody } = await import('../daemon/backup.ts')
+    const { report, uncounted } = await backUpBeside({ from: dir, dir: target, verify, onProgress })
+    return { ...report, body: backupBody(report), uncounted: uncounted?.message ?? null }
   },
   async restore(backup, dir, onProgress) {
     const { restore } = await import('../daemon/backup.ts')

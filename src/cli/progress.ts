@@ -2,6 +2,7 @@
 //
 //   [##########..........]  50 %  1,234,000 rows  92 MB  0:12
 // Invariant: at most five times a second, so that a terminal over a slow line is not what the work waits for.
+import { roughSize } from '../base/units.ts'
 import type { Io } from './command.ts'
 
 const STEP_MS = 200
@@ -38,6 +39,17 @@ export class Progress {
   private elapsed(nowMs: number): string {
     const seconds = Math.floor((nowMs - this.beganMs) / 1000)
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+  }
+}
+
+/** Tells every 5 % in a line of its own on standard error. */
+export function percentLines(io: Pick<Io, 'err'>, done: string): (bytes: number, of: number) => void {
+  let told = 0
+  return (bytes, of) => {
+    const percent = Math.floor((100 * bytes) / Math.max(1, of))
+    if (percent < told + 5) return
+    told = percent - (percent % 5)
+    io.err(`${done} ${told} % of ${roughSize(of)}\n`)
   }
 }
 

@@ -261,7 +261,7 @@ export const http = {
     default: 512,
     min: 1,
     max: 65_535,
-    what: 'Connections at the same time; further ones are closed at once.',
+    what: 'Connections at the same time; for a further one that without a request for longest is closed.',
     why: 'Bounds memory and file descriptors.'
   }),
   tailClientsMax: count({

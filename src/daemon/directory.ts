@@ -7,6 +7,7 @@ import { systemClock } from '../base/clock.ts'
 import { type CorruptionError, VarveError } from '../base/errors.ts'
 import { type FlashFacts, probeFlash, systemTree } from '../disk/flash-probe.ts'
 import { NodeDisk } from '../disk/node-disk.ts'
+import { WearMeter } from '../disk/wear-meter.ts'
 import { DEFAULT_QUERY_LIMITS } from '../query/limits.ts'
 import { readExport, readRequest } from '../query/parameters.ts'
 import type { QueryKind } from '../query/request.ts'
@@ -17,6 +18,7 @@ import { SegmentCache } from '../series/segment-cache.ts'
 import { WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { decodeLedger, savedOrdinal, type WearFacts, WearLedger } from './wear-ledger.ts'
+import { readSlips } from './wear-slips.ts'
 import { recoverLedger, segmentFiles } from './wear-steer.ts'
 
 /** An open directory. */
@@ -76,6 +78,9 @@ export async function readLedger(
     }
     const ledger = new WearLedger(systemClock, note)
     recoverLedger(ledger, storage, segmentFiles(disk))
+    const slips = new WearMeter(disk)
+    for (const { counts } of readSlips(disk, failing)) slips.add(counts)
+    ledger.take(slips.counts, 0)
     const flash = probeFlash(disk.root, systemTree)
     const { untilMs } = decodeLedger(note)
     return {
@@ -115,4 +120,8 @@ async function openReadOnly(disk: NodeDisk, onDamage: OnDamage): Promise<Storage
     onDamage,
     onError: error => onDamage(error as VarveError)
   })
+}
+
+function failing(error: unknown): never {
+  throw error
 }

@@ -169,13 +169,13 @@ function adminSource(parts: Parts, { log, isReady }: HttpNeeds): AdminSource {
       const [report, entries] = await Promise.all([series.flush(), kv.flush('segment')])
       return flushBody(report, entries)
     },
-    backup: async (dir, verify) => {
+    backup: async (dir, verify, onProgress) => {
       const { kv, engine } = parts.storage
       // What a compaction replaces meanwhile stays until the backup has it.
       const entries = kv.snapshot()
       try {
         await engine.wal.synced(engine.wal.pendingGroup)
-        return backupBody(await parts.workers.backup({ dir, verify }))
+        return backupBody(await parts.workers.backup({ dir, verify }, onProgress))
       } finally {
         entries.close()
       }

@@ -10,17 +10,23 @@
 // retained messages only versions up to the position, and all later ones as changes. A subscriber that cannot be given a change is
 // disconnected: it never misses one while it is connected.
 //
+// The read-only namespace `last` is there where a filter names it (last-topics.ts); a wildcard in place of the namespace
+// does not reach it, or `$kv/#` would be sent all telemetry.
+//
 // Not there: entries whose key is no topic (empty, not UTF-8, + or # or U+0000), those that expire (nothing is written
 // when they do), namespaces of the daemon's own. An empty value looks like a delete.
 // Not here: rights (broker/auth.ts, before a request gets here), the store (kv).
 import { VarveError } from '../base/errors.ts'
-import type { ServiceRequest, TopicService } from '../broker/service.ts'
-import type { Message } from '../broker/session.ts'
+import type { Feed, ServiceRequest, TopicService } from '../broker/service.ts'
+import { type Message, messageOf } from '../broker/session.ts'
 import { filterMatches, isTopic, type TopicLimits } from '../broker/topic.ts'
 import { isReserved } from '../http/routes-kv.ts'
 import type { Entry } from '../kv/entry.ts'
+import { refuseForeign } from '../kv/foreign.ts'
 import type { KvStore } from '../kv/store.ts'
 import type { Watch } from '../kv/watch.ts'
+import type { LastTopics } from './last-topics.ts'
+import { LAST } from './last-values.ts'
 
 const ROOT = '$kv'
 const QOS = 1
@@ -39,18 +45,26 @@ export class KvTopics implements TopicService {
   readonly root = ROOT
   private readonly kv: KvStore
   private readonly broker: KvTopicsBroker
+  private readonly last: Pick<LastTopics, 'feed'>
   private readonly onError: (error: unknown) => void
   private watch: Watch | null = null
 
   /** @param onError  told when a change could not be read: then it was not told */
-  constructor(kv: KvStore, broker: KvTopicsBroker, onError: (error: unknown) => void) {
+  constructor(
+    kv: KvStore,
+    broker: KvTopicsBroker,
+    last: Pick<LastTopics, 'feed'>,
+    onError: (error: unknown) => void
+  ) {
     this.kv = kv
     this.broker = broker
+    this.last = last
     this.onError = onError
   }
 
   request({ topic, payload, retain, qos }: ServiceRequest): number {
     const { ns, key } = placeOf(topic)
+    if (ns === LAST) throw refuseForeign(ns)
     if (isReserved(ns)) {
       throw new VarveError('VARVE_KV_RESERVED', `Cannot write to namespace ${ns}: it is the daemon's own`)
     }
@@ -59,8 +73,12 @@ export class KvTopics implements TopicService {
     return this.kv.put(ns, key, payload, { urgency })
   }
 
-  subscribing(): void {
-    this.watch ??= this.kv.watch(null)
+  subscribing(filter: string): void {
+    if (!isOfLast(filter)) this.watch ??= this.kv.watch(null)
+  }
+
+  feed(filter: string, wantsRetained: boolean, wake: () => void): Feed | null {
+    return isOfLast(filter) ? this.last.feed(filter, wantsRetained, wake) : null
   }
 
   /** Something became durable: tells it, in the order of versions. */
@@ -107,7 +125,7 @@ export class KvTopics implements TopicService {
     const level = filter.split('/')[1] ?? '#'
     const all = level === '+' || level === '#'
     for (const ns of all ? this.kv.namespaces() : [level]) {
-      if (isReserved(ns)) continue
+      if (isHidden(ns)) continue
       for (let from = new Uint8Array(0); ; ) {
         const entries = [...this.kv.scan(ns, { prefix: prefixOf(filter), from, limit: ENTRIES_AT_ONCE })]
         for (const entry of entries) {
@@ -127,7 +145,7 @@ export class KvTopics implements TopicService {
   /** Null when no topic can name it. */
   private topicOf(entry: Entry): string | null {
     const { namespace, key } = entry
-    if (isReserved(namespace) || key.length === 0) return null
+    if (isHidden(namespace) || key.length === 0) return null
     try {
       const topic = `${ROOT}/${namespace}/${utf8.decode(key)}`
       return isTopic(topic, this.broker.limits) ? topic : null
@@ -135,6 +153,15 @@ export class KvTopics implements TopicService {
       return null
     }
   }
+}
+
+function isOfLast(filter: string): boolean {
+  return filter === `${ROOT}/${LAST}` || filter.startsWith(`${ROOT}/${LAST}/`)
+}
+
+/** Nobody is told of entries in it. */
+function isHidden(ns: string): boolean {
+  return isReserved(ns) || ns === LAST
 }
 
 /** @throws {VarveError} VARVE_TOPIC when the topic names no key */
@@ -153,18 +180,4 @@ function prefixOf(filter: string): string {
   if (wild < 0) return levels.join('/')
   // `a/#` matches `a` too.
   return levels.slice(0, wild).join('/')
-}
-
-function messageOf(topic: string, value: Uint8Array): Message {
-  return {
-    topic,
-    topicBytes: Buffer.from(topic),
-    qos: QOS,
-    properties: null,
-    bytes: value,
-    start: 0,
-    end: value.length,
-    expiryAt: -1,
-    expiresMs: Number.POSITIVE_INFINITY
-  }
 }

@@ -16,12 +16,22 @@ import type { ForeignNamespace } from '../kv/foreign.ts'
 import { byteString, KeyMaker } from '../kv/key.ts'
 import { cursorOf, type ScanOptions } from '../kv/view.ts'
 import { readRequest } from '../query/parameters.ts'
+import type { LastRequest, NativeRequest } from '../query/request.ts'
 import type { QueryRunner } from '../query/runner.ts'
+
+import type { Labels } from '../series/label.ts'
 
 export const LAST = 'last'
 
 /** Keys are made of labels, which are bounded themselves. */
 const KEY_BYTES_MAX = 65_536
+
+/** The newest sample of a series, as MQTT tells it. */
+export interface NewestSample {
+  readonly topicKey: string
+  readonly timeUs: number
+  readonly value: Uint8Array
+}
 
 interface Found {
   readonly name: string
@@ -60,15 +70,31 @@ export class LastValues implements ForeignNamespace {
       .sort((a, b) => (a.stored < b.stored ? -1 : 1))
     if (options.reverse === true) entries.reverse()
     const { cursor, limit = Number.POSITIVE_INFINITY } = options
-    const start = cursor === undefined ? 0 : entries.findIndex(entry => cursorOf(entry) === cursor) + 1
-    yield* entries.slice(start, Math.min(entries.length, start + limit))
+    yield* (cursor === undefined ? entries : behind(entries, cursor, options.reverse === true)).slice(
+      0,
+      limit
+    )
+  }
+
+  /** Those of some series, by id, which have one; as of the call. @throws what a query throws */
+  async newest(series: readonly number[]): Promise<NewestSample[]> {
+    const request = readRequest('last', new Map([['format', ['cbor']]]), this.clock.nowUs())
+    const found = await this.run({ ...(request as LastRequest), series }, new AbortController().signal)
+    return found.map(({ name, labels, time_us: timeUs, value }) => ({
+      topicKey: topicKeyOf(name, Object.entries(labels)),
+      timeUs: Number(timeUs),
+      value: shown(value)
+    }))
   }
 
   private async ask(selector: string | null, signal = new AbortController().signal): Promise<Found[]> {
     const parameters = new Map([['format', ['cbor']]])
     if (selector !== null) parameters.set('match', [selector])
+    return this.run(readRequest('last', parameters, this.clock.nowUs()), signal)
+  }
+
+  private async run(request: NativeRequest, signal: AbortSignal): Promise<Found[]> {
     const pieces: Uint8Array[] = []
-    const request = readRequest('last', parameters, this.clock.nowUs())
     for await (const piece of this.runner.run(request, signal)) pieces.push(piece.slice())
     return (decodeCbor(Buffer.concat(pieces)) as { series: Found[] }).series
   }
@@ -77,6 +103,16 @@ export class LastValues implements ForeignNamespace {
     const stored = this.keys.stored(LAST, selectorOf(name, labels))
     return new Entry(stored, Math.max(1, Number(timeUs)), 0, shown(value))
   }
+}
+
+/**
+ * The key that names a series in topics: its topic and its name, where that is all there is to say; else its selector.
+ * get() takes both.
+ */
+export function topicKeyOf(name: string, labels: Labels): string {
+  const topic = labels.length === 1 && labels[0]![0] === 'topic' ? labels[0]![1] : ''
+  const isPlain = topic !== '' && !`${topic}${name}`.includes('{') && !name.includes('/')
+  return isPlain ? `${topic}/${name}` : selectorOf(name, Object.fromEntries(labels))
 }
 
 /** The one selector text of a series. */
@@ -89,6 +125,16 @@ function selectorOf(name: string, labels: Readonly<Record<string, string>>): str
   return pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`
 }
 
-function shown(value: unknown): Uint8Array {
+/** Those behind a cursor, whose own entry may be gone. */
+function behind(entries: readonly Entry[], cursor: string, reverse: boolean): Entry[] {
+  const at = byteString(Buffer.from(cursor, 'base64url'))
+  return entries.filter(entry => {
+    const key = byteString(Buffer.from(cursorOf(entry), 'base64url'))
+    return reverse ? key < at : key > at
+  })
+}
+
+/** The bytes of a value. */
+export function shown(value: unknown): Uint8Array {
   return value instanceof Uint8Array ? value : Buffer.from(String(value))
 }

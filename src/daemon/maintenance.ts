@@ -4,10 +4,13 @@
 // While the clock is not known nothing is dropped for its age but by the least that the time can be, and no
 // window is rolled up: it would be computed again.
 //
+// A damaged segment is left out of merges until the next start, and its neighbours go on; it goes by its age as any.
+//
 // Invariants: one edit of the manifest makes a job's result live, together with the progress that it
 // stands for; a job that fails leaves everything as it was and is tried again at its next time; a window
 // holds only rows that are on the medium, and a row that comes while its window is computed marks it late.
 // Not here: flushing (series/store.ts), compaction of entries (kv), cron (schedule).
+import { VarveError } from '../base/errors.ts'
 import type { GatewayClock } from '../base/gateway-clock.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
 import { advanced, HOUR_US, type RollupProgress, type TierProgress } from '../rollup/progress.ts'
@@ -17,6 +20,7 @@ import { rawGone } from '../rollup/tier-reader.ts'
 import type { JobResult } from '../schedule/jobs.ts'
 import type { LiveSegment } from '../series/boots.ts'
 import { FAMILY_SERIES } from '../series/family.ts'
+import type { MergeOutcome } from '../series/merge-job.ts'
 import { planMerge } from '../series/merge-plan.ts'
 import { expired, type KeepTimes, overSize } from '../series/retention.ts'
 import type { SeriesStore } from '../series/store.ts'
@@ -27,7 +31,7 @@ import type { Workers } from './workers.ts'
 export const PROGRESS_NOTE = 'rollup.progress'
 /** Windows are rolled up when they ended so long ago: devices may be late by this. */
 const LATENESS_US = 5 * 60_000_000
-/** Merges of one run of the job: the next run goes on. */
+/** Merges of one run of the job, failed ones too: the next run goes on. */
 const MERGES_MAX = 16
 /** Why buckets go before their time. */
 export const FULL = 'the medium is full'
@@ -58,6 +62,8 @@ export interface MaintenanceParts {
 export class Maintenance {
   private readonly parts: MaintenanceParts
   private rolling: Promise<unknown> = Promise.resolve()
+  /** Segments that merges found damaged. */
+  private readonly damaged = new Set<number>()
 
   constructor(parts: MaintenanceParts) {
     this.parts = parts
@@ -84,20 +90,38 @@ export class Maintenance {
     const { manifest, workers, clock } = this.parts
     let [merges, bytesIn, bytesOut] = [0, 0, 0]
     if (!this.parts.plan().mayMerge) return HELD
-    while (merges < MERGES_MAX && !signal.aborted && this.parts.plan().mayMerge) {
+    for (const id of this.damaged) if (!manifest.segments.has(id)) this.damaged.delete(id)
+    const failed = new Set<number>()
+    let failure: unknown = null
+    for (let tries = 0; tries < MERGES_MAX && !signal.aborted && this.parts.plan().mayMerge; tries++) {
       // As they are stored: a merge joins segments of one boot, corrected or not.
       const stored = [...manifest.segments.values()].filter(one => one.family === FAMILY_SERIES)
-      const job = planMerge(stored, clock.leastUs())
+      const job = planMerge(stored, clock.leastUs(), new Set([...failed, ...this.damaged]))
       if (job === null) break
-      const output = await workers.merge(job.inputs)
       const remove = job.inputs.map(input => input.id)
+      let outcome: MergeOutcome
+      try {
+        outcome = await workers.merge(job.inputs)
+      } catch (error) {
+        // One sector that cannot be read must not end all other merges; which file it is in is not known.
+        if (!(error instanceof VarveError && error.code === 'VARVE_IO')) throw error
+        failure ??= error
+        for (const id of remove) failed.add(id)
+        continue
+      }
+      const { output, damaged } = outcome
+      if (damaged !== null) {
+        this.damaged.add(damaged.id)
+        continue
+      }
       await manifest.commit({ add: output === null ? [] : [output], remove })
       this.changed(remove)
       merges++
       bytesIn += job.bytesIn
       bytesOut += output?.bytes ?? 0
     }
-    return { merges, bytes_in: bytesIn, bytes_out: bytesOut }
+    if (failure !== null) throw failure
+    return { merges, bytes_in: bytesIn, bytes_out: bytesOut, damaged_segments: this.damaged.size }
   }
 
   /**

@@ -16,6 +16,7 @@ import { type SmallNotes, WEAR_NOTE } from './small-notes.ts'
 import { openStorage, type Storage, type StorageOptions } from './storage.ts'
 import type { Ground } from './upkeep.ts'
 import { savedOrdinal, type WearLedger } from './wear-ledger.ts'
+import { keepTakingSlips } from './wear-slips.ts'
 import { WearSteer } from './wear-steer.ts'
 import { Workers } from './workers.ts'
 
@@ -99,7 +100,7 @@ export function openWorkers(ground: StoreGround, storage: Storage): Workers {
     onCorruption: ({ file, offset, why }) => {
       if (ground.damage.some(known => known.file === file && known.offset === offset)) return
       ground.damage.push({ file, offset, why })
-      ground.log.error('damage found by a query: its samples are left out', { file, offset, why })
+      ground.log.error('damage found: its samples are left out', { file, offset, why })
     },
     onDeath: (thread, error) => ground.log.error('worker died and was started anew', { thread, error })
   })
@@ -149,7 +150,12 @@ export function openSteer(
     onNote: note => ground.log.warn(note, { data: ground.disk.root })
   })
   steer.start()
-  ground.stops.push(() => steer.stop())
+  ground.stops.push(
+    () => steer.stop(),
+    keepTakingSlips(ground.disk, ground.meter, ground.clock, error =>
+      ground.background('count what a backup wrote', error)
+    )
+  )
   return steer
 }
 

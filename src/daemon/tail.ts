@@ -42,6 +42,7 @@ export interface TailCounts {
 export class Tail implements TailSource {
   private readonly parts: TailParts
   private readonly followers = new Set<Follower>()
+  private stopListening: (() => void) | null = null
   /** Since the start: rows told to followers, and rows that were too many for one. */
   readonly counts: TailCounts = { rows: 0, dropped: 0 }
 
@@ -71,7 +72,7 @@ export class Tail implements TailSource {
     signal.addEventListener('abort', leave)
     followers.add(follower)
     // While somebody follows, rows are looked at as the WAL takes them.
-    parts.series.onDrain = row => this.drained(row)
+    this.stopListening ??= parts.series.onDrain(row => this.drained(row))
     try {
       yield Buffer.from(': following\n\n')
       for (;;) {
@@ -93,7 +94,9 @@ export class Tail implements TailSource {
   private leave(follower: Follower): void {
     follower.close()
     this.followers.delete(follower)
-    if (this.followers.size === 0) this.parts.series.onDrain = null
+    if (this.followers.size > 0) return
+    this.stopListening?.()
+    this.stopListening = null
   }
 
   private drained(row: ArrivedRow): void {

@@ -30,7 +30,7 @@ import type { TableView } from '../series/catalog-table.ts'
 import { type ClassTable, countTargets, flushHead, type SegmentIds } from '../series/flush-job.ts'
 import type { HeadView } from '../series/head.ts'
 import { HeadReader } from '../series/head-read.ts'
-import { mergeSegments } from '../series/merge-job.ts'
+import { tryMerge } from '../series/merge-job.ts'
 import type { SeriesReader } from '../series/reader.ts'
 import { SegmentCache, type SegmentCacheLimits } from '../series/segment-cache.ts'
 import { ShapesReplica, type ShapesView } from '../series/shape.ts'
@@ -73,6 +73,7 @@ export interface QueryCall {
 
 /** Nobody else waits in this thread. */
 const goOn = () => Promise.resolve()
+const PROGRESS_MS = 250
 const unbounded = { seriesMax: Number.POSITIVE_INFINITY, fieldsPerGroupMax: Number.POSITIVE_INFINITY }
 
 class WorkerState {
@@ -103,7 +104,7 @@ class WorkerState {
     flush: async ({ head, classes, ids }: FlushCall) =>
       this.told(await flushHead(this.disk, this.head(head, true), this.catalog, classes, ids)),
     merge: async ({ inputs, id }: { inputs: readonly SegmentInfo[]; id: number }) =>
-      this.told(await mergeSegments(this.disk, inputs, this.catalog, id)),
+      this.told(await tryMerge(this.disk, inputs, this.catalog, id)),
     flushEntries: async (task: FlushTask) => this.told(await runFlush(engineFiles(this.disk), task, goOn)),
     compactEntries: async (task: CompactionTask) =>
       this.told(await runCompaction(engineFiles(this.disk), task, goOn)),
@@ -115,17 +116,11 @@ class WorkerState {
         reader.close()
       }
     },
-    backup: async ({ dir, verify }: BackupCall) => {
-      const { setup } = this
-      const meters: WearMeter[] = []
-      const through = (target: NodeDisk) => {
-        if (!target.sharesMedium(new NodeDisk(setup.dir))) return target
-        meters.push(new WearMeter(target, systemClock, setup.fileSystem))
-        return meters[0]!
-      }
-      const result = await backUp({ from: setup.dir, dir, verify, through })
-      for (const meter of meters) this.disk.add(meter.take())
-      return this.told(result)
+    backup: async ({ dir, verify }: BackupCall, call: Call) => {
+      const request = { from: this.setup.dir, dir, verify, onProgress: progressOf(call) }
+      const { report, wear } = await backUp(request, this.setup.fileSystem)
+      if (wear !== null) this.disk.add(wear)
+      return this.told(report)
     },
     query: async ({ heads, request, limits, progress }: QueryCall, call: Call) => {
       const reader = this.reader(heads, progress)
@@ -163,3 +158,17 @@ class WorkerState {
 assert(parentPort !== null, 'the worker runs in a thread of its own')
 const state = new WorkerState(workerData as WorkerSetup)
 serveCalls(parentPort, state.calls, state.notices, heapBytes)
+
+/** Tells how far a call has come, as JSON {"bytes", "of"}; not more often than somebody may want to know. */
+function progressOf(call: Call): (bytes: number, of: number) => void {
+  let toldMs = Number.NEGATIVE_INFINITY
+  let telling: Promise<void> | null = null
+  return (bytes, of) => {
+    const nowMs = systemClock.monotonicMs()
+    if (telling !== null || nowMs - toldMs < PROGRESS_MS) return
+    toldMs = nowMs
+    telling = call.piece(Buffer.from(JSON.stringify({ bytes, of }))).then(() => {
+      telling = null
+    })
+  }
+}

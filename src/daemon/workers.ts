@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { VarveError } from '../base/errors.ts'
 import type { WearCounts, WearMeter } from '../disk/wear-meter.ts'
 import type { Manifest, SegmentInfo } from '../engine/manifest.ts'
+import type { BackupProgress } from '../http/routes-admin.ts'
 import type { CompactionResult, CompactionTask, FlushTask, KvJobs } from '../kv/host.ts'
 import { Lane, leastLoaded } from '../offload/pool.ts'
 import type { QueryLimits } from '../query/limits.ts'
@@ -20,6 +21,7 @@ import type { CatalogCursor } from '../series/catalog.ts'
 import type { SeriesJobs } from '../series/flush-cycle.ts'
 import type { ClassTable } from '../series/flush-job.ts'
 import type { HeadView } from '../series/head.ts'
+import type { MergeOutcome } from '../series/merge-job.ts'
 import type { SeriesStore } from '../series/store.ts'
 import type { BackupReport } from './backup.ts'
 import type { SegmentPins } from './segment-pins.ts'
@@ -109,11 +111,13 @@ export class Workers implements SeriesJobs, QueryRunner {
     return this.counted(ids.ids, lane.call('flush', { ...part, ids } satisfies FlushCall))
   }
 
-  /** Merges neighbours of one bucket; the result is not live yet. */
-  async merge(inputs: readonly SegmentInfo[]): Promise<SegmentInfo | null> {
+  /** Merges neighbours of one bucket; the result is not live yet. Damage is told. */
+  async merge(inputs: readonly SegmentInfo[]): Promise<MergeOutcome> {
     const { lane } = this.current('background')
     const { ids } = this.ids(1)
-    return this.counted(ids, lane.call('merge', { inputs, id: ids[0]! }))
+    const outcome = await this.counted<MergeOutcome>(ids, lane.call('merge', { inputs, id: ids[0]! }))
+    if (outcome.damaged !== null) this.options.onCorruption(outcome.damaged)
+    return outcome
   }
 
   /** Writes a memtable of entries; the result is not live yet. */
@@ -142,10 +146,11 @@ export class Workers implements SeriesJobs, QueryRunner {
   }
 
   /** Backs up the data directory; merges wait meanwhile. @throws as backUp() */
-  async backup(call: BackupCall): Promise<BackupReport> {
+  async backup(call: BackupCall, onProgress: (progress: BackupProgress) => void): Promise<BackupReport> {
     const release = this.options.pins.pin()
+    const onPiece = (bytes: Uint8Array) => onProgress(JSON.parse(Buffer.from(bytes).toString()))
     try {
-      return await this.counted([], this.current('background').lane.call('backup', call))
+      return await this.counted([], this.current('background').lane.call('backup', call, onPiece))
     } finally {
       release()
     }

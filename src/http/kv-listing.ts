@@ -1,5 +1,6 @@
 // What a namespace holds, over HTTP: pages of its entries, and its changes as server-sent events.
 // Not here: the routes (routes-kv.ts), what a watch promises (kv/watch.ts).
+import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../base/clock.ts'
 import type { Entry } from '../kv/entry.ts'
 import type { ForeignNamespace } from '../kv/foreign.ts'
@@ -10,6 +11,8 @@ import { onlyKnown, wholeOf } from './parameters.ts'
 import { HttpError } from './problem.ts'
 
 const LIST = { usual: 100, max: 1000 } as const
+/** Values of a page: it ends with the entry that reaches this, whatever its limit. */
+const PAGE_BYTES_MAX = 4 * 2 ** 20
 const EVERY_MS = 15_000
 
 /** A page of entries, and the cursor of the next one. @param foreign  who keeps them, unless the store does */
@@ -30,12 +33,30 @@ export async function list(
     if (value !== null) options[name] = value
   }
   if (query.has('reverse')) options.reverse = query.get('reverse') !== 'false'
-  const found: Entry[] = []
-  if (foreign === undefined) found.push(...store.scan(ns, options))
-  else for await (const entry of foreign.scan(options, signal)) found.push(entry)
-  const entries = found.slice(0, limit)
-  const cursor = found.length > limit ? cursorOf(entries.at(-1)!) : null
-  const version = foreign === undefined ? store.lastVersion : Math.max(0, ...found.map(one => one.version))
+  if (!/^[\w-]*$/.test(options.cursor ?? '')) {
+    throw new HttpError(
+      'VARVE_PARAMETER',
+      'Cannot read parameter cursor: it is none that a page gave',
+      'cursor'
+    )
+  }
+  const entries: Entry[] = []
+  let [bytes, hasMore] = [0, false]
+  const isFull = (entry: Entry): boolean => {
+    hasMore = entries.length === limit || bytes >= PAGE_BYTES_MAX
+    if (hasMore) return true
+    entries.push(entry)
+    bytes += entry.value.length
+    return false
+  }
+  // What the store gives is read in one turn: nothing changes meanwhile.
+  if (foreign === undefined) {
+    for (const entry of store.scan(ns, options)) if (isFull(entry)) break
+  } else {
+    for await (const entry of foreign.scan(options, signal)) if (isFull(entry)) break
+  }
+  const cursor = hasMore ? cursorOf(entries.at(-1)!) : null
+  const version = foreign === undefined ? store.lastVersion : Math.max(0, ...entries.map(one => one.version))
   return jsonReply(200, { entries: entries.map(entryBody), cursor, version })
 }
 
@@ -43,6 +64,13 @@ export async function list(
 export function watch(store: KvStore, clock: Clock, ns: string, { query, signal }: Exchange): Reply {
   onlyKnown(query, ['watch', 'prefix'])
   const after = query.get('watch') === '' ? store.lastVersion : (wholeOf(query, 'watch') ?? 0)
+  if (after > store.lastVersion) {
+    throw new HttpError(
+      'VARVE_PARAMETER',
+      `Cannot watch ${ns} from version ${after}: the newest is ${store.lastVersion}, so it is of another store`,
+      'watch'
+    )
+  }
   const prefix = query.get('prefix')
   const watched = store.watch(ns, { after, ...(prefix === null ? {} : { prefix }) })
   signal.addEventListener('abort', () => watched.close())
@@ -81,15 +109,22 @@ async function* events(
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
 /** Bytes as text under a name, or as base64 under that name with `_base64`, where they are none. */
 export function textOrBase64(name: string, bytes: Uint8Array): Record<string, string> {
-  try {
-    return { [name]: utf8.decode(bytes) }
-  } catch {
-    return { [`${name}_base64`]: Buffer.from(bytes).toString('base64') }
+  return isUtf8(bytes) && !hasControls(bytes)
+    ? { [name]: utf8.decode(bytes) }
+    : { [`${name}_base64`]: Buffer.from(bytes).toString('base64') }
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Bytes that no text has, and that JSON would take six bytes for. */
+function hasControls(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return true
   }
+  return false
 }
 
 function entryBody(entry: Entry): object {

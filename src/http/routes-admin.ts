@@ -1,7 +1,8 @@
 // What the operator and the monitoring ask: is it alive, can it work, what does it do. The daemon gives the
 // answers; here they get their paths. /health and /ready are open, since probes carry no token.
-import { type Exchange, jsonReply, type Route } from './exchange.ts'
+import { type Exchange, jsonReply, type Reply, type Route } from './exchange.ts'
 import { HttpError, varveFace } from './problem.ts'
+import { workEvents } from './work-events.ts'
 
 export interface Health {
   /** False when the store refuses writes or something else needs the operator. */
@@ -10,6 +11,12 @@ export interface Health {
   readonly message: string
   /** Part -> what is wrong with it, or 'ok'. */
   readonly parts: Readonly<Record<string, string>>
+}
+
+/** Bytes of segments that were read, and that are to be so far. */
+export interface BackupProgress {
+  readonly bytes: number
+  readonly of: number
 }
 
 /** Answers of the daemon. What they throw becomes an error reply. */
@@ -29,9 +36,9 @@ export interface AdminSource {
   flush(): Promise<unknown>
   /**
    * Makes or brings up to date the backup in a directory of this machine; resolves with what was done, as plain
-   * data. @throws VARVE_BACKUP and others
+   * data. It goes on when nobody waits for it any more. @throws VARVE_BACKUP and others
    */
-  backup(dir: string, verify: boolean): Promise<unknown>
+  backup(dir: string, verify: boolean, onProgress: (progress: BackupProgress) => void): Promise<unknown>
   /** Runs a scheduled job now, or joins the run under way; resolves with its status. @throws VARVE_JOB */
   runJob(name: string): Promise<unknown>
 }
@@ -63,9 +70,7 @@ export function adminRoutes(source: AdminSource): Route[] {
       methods: ['POST']
     },
     {
-      ...get('/v1/backup', ['admin'], async ({ query }) =>
-        jsonReply(200, await source.backup(directoryOf(query), query.get('verify') === '1'))
-      ),
+      ...get('/v1/backup', ['admin'], exchange => backUp(source, exchange)),
       methods: ['POST']
     },
     get('/v1/status', ['read'], () => jsonReply(200, source.status())),
@@ -85,6 +90,19 @@ function readyReply(why: string | null) {
   return why === null
     ? jsonReply(200, { status: 'ready' })
     : jsonReply(503, { status: 'starting', message: why }, { 'retry-after': '1' })
+}
+
+/** One answer at the end, or for who accepts server-sent events the way there too. */
+async function backUp(source: AdminSource, { query, headers }: Exchange): Promise<Reply> {
+  const dir = directoryOf(query)
+  const verify = query.get('verify') === '1'
+  if (!/\btext\/event-stream\b/.test(headers.accept ?? ''))
+    return jsonReply(200, await source.backup(dir, verify, () => {}))
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+    body: workEvents<BackupProgress>(onProgress => source.backup(dir, verify, onProgress))
+  }
 }
 
 /** The target of a backup: the daemon's working directory is nothing that a client knows. */

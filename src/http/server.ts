@@ -13,6 +13,7 @@ import type { Clock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import type { Auth } from './auth.ts'
 import { RequestBody } from './body.ts'
+import { keepRoom } from './connection-room.ts'
 import type { Exchange, Reply, Route } from './exchange.ts'
 import { type Face, faceOfPath, HttpError, problemOf, varveFace } from './problem.ts'
 import { sendReply, takesGzip } from './send.ts'
@@ -92,7 +93,7 @@ export class HttpServer {
       frameworkErrors: (error, request, reply) => refuseEarly(error, request, reply),
       http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.headersMs }
     })
-    app.server.maxConnections = limits.connectionsMax
+    keepRoom(app.server, limits.connectionsMax)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
     // InfluxDB's command line sends an empty content type with its lines.

@@ -77,11 +77,22 @@ export class Lane {
     this.send({ type: 'notice', kind, payload })
   }
 
-  /** Runs a call that answers with one value. @throws {VarveError} what the handler threw; VARVE_BUSY */
-  call(kind: string, payload: unknown): Promise<unknown> {
+  /**
+   * Runs a call that answers with one value.
+   * @param onPiece  told of pieces on the way there; without it there may be none
+   * @throws {VarveError} what the handler threw; VARVE_BUSY
+   */
+  call(kind: string, payload: unknown, onPiece?: (bytes: Uint8Array) => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.open(kind, payload, {
-        piece: () => reject(new VarveError('VARVE_CALL', `Cannot run ${kind}: it answers with a stream`)),
+      const { id } = this.open(kind, payload, {
+        piece: bytes => {
+          if (onPiece === undefined) {
+            reject(new VarveError('VARVE_CALL', `Cannot run ${kind}: it answers with a stream`))
+            return
+          }
+          this.send({ type: 'credit', id })
+          onPiece(bytes)
+        },
         done: resolve,
         failed: reject
       })

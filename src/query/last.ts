@@ -8,7 +8,10 @@ import { labelNames, selectSeries } from './list.ts'
 import type { LastRequest } from './request.ts'
 
 export function lastValues(source: SeriesSource, request: LastRequest, budget: Budget): Answer {
-  const ids = selectSeries(source, request.select, budget)
+  const ids =
+    request.series === undefined
+      ? selectSeries(source, request.select, budget)
+      : Uint32Array.from(request.series)
   function* parts(): Iterable<Part> {
     let left = request.limit ?? Number.POSITIVE_INFINITY
     let group = -1

@@ -41,6 +41,8 @@ export interface SeriesRequest extends Question {
 export interface LastRequest extends Question {
   readonly kind: 'last'
   readonly toUs: number
+  /** Ids of series in place of a selection, those of a group together: only the daemon itself asks so. */
+  readonly series?: readonly number[]
 }
 
 interface Span {

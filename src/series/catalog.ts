@@ -106,6 +106,12 @@ export class Catalog {
     return this.table.addGroup(name, labels)
   }
 
+  /** The id of the group of a name and labels; null when there is none. */
+  find(name: string, labels: Labels): number | null {
+    const id = this.table.find(name, labels)
+    return id < 0 ? null : id
+  }
+
   /**
    * The index of a field in its group, made when it is new.
    * @throws {VarveError} VARVE_SERIES_LIMIT

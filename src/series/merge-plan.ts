@@ -9,6 +9,7 @@
 //  - a job never mixes classes or buckets: an expired bucket must stay droppable whole; nor boots (boots.ts),
 //    whose times are corrected apart: what was stored is merged, whether it is corrected yet or not;
 //  - a job takes segments that are neighbours in order, so that "the later write wins" still holds;
+//  - a segment that is left out (it is damaged) parts its bucket: those before it and those after it are not neighbours;
 //  - an open bucket is left alone until it has segmentsMax segments.
 // Not here: dropping (retention.ts), doing (merge-job.ts).
 import type { SegmentInfo } from '../engine/manifest.ts'
@@ -32,21 +33,24 @@ export interface MergeJob {
   readonly why: string
 }
 
+const NONE: ReadonlySet<number> = new Set()
 /** What a file costs beside its bytes: a partly used block and an inode, in bytes. */
 const FILE_COST = 4096
 
 /**
  * The merge that saves the largest share of what it writes, or null when none is worth its wear.
  * @param nowUs  buckets that end before it are closed: nothing but late samples will come
+ * @param leftOut  ids of segments that cannot be merged
  */
 export function planMerge(
   segments: Iterable<SegmentInfo>,
   nowUs: number,
+  leftOut: ReadonlySet<number> = NONE,
   limits: MergeLimits = MERGE_LIMITS
 ): MergeJob | null {
   let best: MergeJob | null = null
   let bestScore = 0
-  for (const bucket of byBucket(segments).values()) {
+  for (const bucket of neighbours(segments, leftOut)) {
     const isClosed = bucket[0]!.bucketUs + bucket[0]!.spanUs < nowUs
     const isCrowded = bucket.length > limits.segmentsMax
     if (bucket.length < 2 || !(isClosed || isCrowded)) continue
@@ -61,7 +65,11 @@ export function planMerge(
   return best
 }
 
-function byBucket(segments: Iterable<SegmentInfo>): Map<string, SegmentInfo[]> {
+/** Of each bucket those that may be merged with one another, in order. */
+function* neighbours(
+  segments: Iterable<SegmentInfo>,
+  leftOut: ReadonlySet<number>
+): Generator<SegmentInfo[]> {
   const buckets = new Map<string, SegmentInfo[]>()
   for (const segment of segments) {
     const key = `${segment.class}:${segment.bucketUs}:${segment.boot}`
@@ -69,8 +77,17 @@ function byBucket(segments: Iterable<SegmentInfo>): Map<string, SegmentInfo[]> {
     if (bucket === undefined) buckets.set(key, [segment])
     else bucket.push(segment)
   }
-  for (const bucket of buckets.values()) bucket.sort((a, b) => a.order - b.order)
-  return buckets
+  for (const bucket of buckets.values()) {
+    let run: SegmentInfo[] = []
+    for (const segment of bucket.sort((a, b) => a.order - b.order)) {
+      if (!leftOut.has(segment.id)) run.push(segment)
+      else {
+        if (run.length > 0) yield run
+        run = []
+      }
+    }
+    if (run.length > 0) yield run
+  }
 }
 
 /** The best run of neighbours; a bucket has few segments, so all runs are looked at. */

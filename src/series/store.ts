@@ -55,9 +55,8 @@ export class SeriesStore implements WalOwner {
   lateBeforeUs = 0
   /** A head of this many bytes is flushed. */
   flushBytes: number
-  /** Handed each row as the WAL takes it, in the order of arrival; null: nobody asks. Must not throw. */
-  onDrain: ((row: ArrivedRow) => void) | null = null
   private readonly options: StoreOptions
+  private readonly drainListeners = new Set<(row: ArrivedRow) => void>()
   private readonly encoder = new RowEncoder()
   private readonly out = new ByteWriter()
   private readonly inWal: CatalogCursor = { groups: 0, series: 0 }
@@ -200,11 +199,20 @@ export class SeriesStore implements WalOwner {
   }
 
   private part({ head, cursor }: DrainedHead, out: ByteWriter): void {
-    if (this.onDrain !== null) walkRows(head, cursor, this.shapes.all, this.onDrain)
+    for (const listener of this.drainListeners) walkRows(head, cursor, this.shapes.all, listener)
     this.out.reset()
     this.catalog.encode(this.inWal, this.out)
     this.encoder.encode(head, cursor, this.shapes.all, this.out.written(), this.freshDue, out)
     this.freshDue = false
+  }
+
+  /**
+   * From now on the listener is handed each row as the WAL takes it, in the order of arrival. It must not throw.
+   * @returns what ends it; nothing is paid while nobody listens
+   */
+  onDrain(listener: (row: ArrivedRow) => void): () => void {
+    this.drainListeners.add(listener)
+    return () => void this.drainListeners.delete(listener)
   }
 
   replay(payload: Uint8Array): void {

@@ -333,6 +333,14 @@ t.test('connections beyond the bounds are closed at once and counted', async t =
   const silent: RawClient[] = []
   for (let i = 0; i < 6; i++) silent.push(await RawClient.open(broker, null))
   t.ok(await until(() => silent.filter(raw => raw.isClosed).length === 3), 'three may be connecting')
+  t.same(
+    silent.map(raw => raw.isClosed),
+    [true, true, true, false, false, false],
+    'who has been silent for longest makes room'
+  )
+  const speaking = await RawClient.open(broker)
+  t.equal(speaking.isClosed, false)
+  speaking.end()
   for (const raw of silent) raw.end()
   await until(() => broker.stats.connections === 0)
   const full: RawClient[] = []

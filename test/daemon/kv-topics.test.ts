@@ -7,6 +7,8 @@ import { HandClock } from '../kit/hand-clock.ts'
 import { seeds } from '../kit/seeds.ts'
 import { Medium, openOn } from '../kv/sim-host.ts'
 
+const ended = { next: () => null, close: () => {} }
+
 /** A subscriber as the broker would serve it: retained messages when it reads, changes when they are told. */
 interface Watcher {
   readonly seen: Map<string, string[]>
@@ -29,7 +31,7 @@ async function world(seed: number) {
     hasSubscribers: () => watchers.length > 0,
     limits: { topicBytesMax: 1024, levelsMax: 64 }
   }
-  const topics = new KvTopics(store, broker, error => t.fail(String(error)))
+  const topics = new KvTopics(store, broker, { feed: () => ended }, error => t.fail(String(error)))
   wal.onSynced(() => topics.synced())
   const ask = (topic: string, payload: string, retain = false) => {
     const client = { id: 'c', rights: null, onGone: () => {} }
@@ -42,7 +44,7 @@ async function world(seed: number) {
   return {
     ...{ store, wal, watchers, ask },
     subscribe(filter: string): Watcher {
-      topics.subscribing()
+      topics.subscribing(filter)
       const watcher: Watcher = { seen: new Map(), retained: [][Symbol.iterator](), isReading: true }
       watchers.push(watcher)
       watcher.retained = topics.retained(filter)[Symbol.iterator]()
@@ -102,6 +104,7 @@ t.test('filters, names that are no topics, and namespaces of the daemon', async 
   store.put('b', Buffer.from([0xff]), Buffer.from('no text'))
   store.put('b', 'a+b', Buffer.from('no topic'))
   store.put('mqtt.retained', 'x', Buffer.from('not yours'))
+  store.put('last', 'x', Buffer.from('nobody wrote this'))
   await wal.sync()
   const found = (filter: string) => {
     const watcher = subscribe(filter)
@@ -116,5 +119,6 @@ t.test('filters, names that are no topics, and namespaces of the daemon', async 
   t.same(found('$kv/no such/#'), [])
   for (const topic of ['$kv', '$kv/a', '$kv/a/', '$kv//x'])
     t.throws(() => ask(topic, '1'), { code: 'VARVE_TOPIC' }, topic)
-  t.throws(() => ask('$kv/ingest.dead/1', '1'), { code: 'VARVE_KV_RESERVED' })
+  for (const topic of ['$kv/ingest.dead/1', '$kv/last/a/b'])
+    t.throws(() => ask(topic, '1'), { code: 'VARVE_KV_RESERVED' }, topic)
 })

@@ -122,3 +122,46 @@ t.test('a backup of a daemon under load holds all that was acknowledged, as of o
     t.notOk(existsSync(join(copy, 'out')))
   })
 })
+
+t.test('a backup tells how far it is to who asks for events, and ends alike', async t => {
+  const dir = temporary(t)
+  const varve = await serve(t, dir)
+  await write(varve, 'load,site=a value=1 1700000001\n', '?precision=s')
+  await post(varve, '/v1/flush')
+  const events = async (target: string) => {
+    const headers = { accept: 'text/event-stream' }
+    const reply = await fetch(`${varve.httpUrl}/v1/backup?dir=${target}`, { method: 'POST', headers })
+    t.equal(reply.headers.get('content-type'), 'text/event-stream')
+    return [...(await reply.text()).matchAll(/event: (\w+)\ndata: (.*)\n\n/g)].map(([, name, data]) => [
+      name,
+      JSON.parse(data!)
+    ])
+  }
+  const told = await events(join(temporary(t), 'backup'))
+  const segments = join(dir, 'segments')
+  const bytes = statSync(join(segments, readdirSync(segments)[0]!)).size
+  t.same(told[0], ['progress', { bytes, of: bytes }])
+  t.match(told.at(-1), ['done', { number: 1, segments_linked: 1, damage: [] }])
+  t.match(await events(dir), [['error', { code: 'VARVE_LOCKED' }]])
+})
+
+t.test('what the command writes to the medium of the data is in the wear ledger', async t => {
+  const dir = temporary(t)
+  const first = await serve(t, dir)
+  await write(first, `load,site=a value="${'x'.repeat(50_000)}" 1700000001\n`, '?precision=s')
+  await first.stop('SIGTERM')
+  const writtenBytes = async () =>
+    (JSON.parse((await runVarve('wear', '--data', dir, '--json')).out) as { bytes: { other: number } }).bytes
+      .other
+  const before = await writtenBytes()
+  const ran = await runVarve('backup', '--data', dir, join(temporary(t), 'backup'), '--json')
+  const copied = (JSON.parse(ran.out) as { bytes_copied: number }).bytes_copied
+  t.ok(copied > 50_000 && ran.err === '', ran.err)
+  const after = await writtenBytes()
+  t.ok(after >= before + copied && after < before + copied + 500_000, `${before} ${after} ${copied}`)
+  const slips = () => readdirSync(dir).filter(name => name.startsWith('WEAR-'))
+  t.equal(slips().length, 1)
+  await (await serve(t, dir)).stop('SIGTERM')
+  t.same(slips(), [])
+  t.ok((await writtenBytes()) >= after)
+})

@@ -84,6 +84,13 @@ t.test('the newest sample of each series is an entry of the namespace last', asy
   t.same([page.entries.length, rest.cursor, [...keys].sort()], [2, null, keys])
   const temperature = keys.find(key => key.startsWith('temperature'))!
   t.same((await read(encodeURIComponent(temperature))).slice(0, 2), [200, '22.5'], temperature)
+  const gone = Buffer.from('state{').toString('base64url')
+  const behind = await json<Page>(varve, `/v1/kv/last?cursor=${gone}`)
+  t.same(
+    behind.entries.map(({ key }) => key),
+    keys.filter(key => key >= 'state{'),
+    'the entry of a cursor may be gone'
+  )
   t.equal((await fetch(`${varve.httpUrl}/v1/kv/last/x`, { method: 'PUT', body: '1' })).status, 403)
   t.equal((await fetch(`${varve.httpUrl}/v1/kv/last/a%7Bb`)).status, 400, 'a key that is no selector')
 })

@@ -135,6 +135,69 @@ t.test('$kv: what is not allowed is refused', async t => {
   t.match(got, [{ topic: '$kv/a/b', text: 'c' }])
 })
 
+t.test(
+  '$kv/last: the newest sample of each series is retained, and followed; nobody writes to it',
+  async t => {
+    const dir = temporary(t)
+    const before = await serve(t, dir)
+    const device = await connect(t, before)
+    await put(device, 'site1/dev7/telemetry', '{"temperature":20}')
+    await put(device, 'site1/dev7/telemetry', '{"temperature":21.4,"state":"on"}')
+    await put(device, 'site2/dev1/telemetry', '{"temperature":3}')
+    await before.stop('SIGKILL')
+
+    const varve = await serve(t, dir)
+    const sub = (...args: string[]) =>
+      execFileSync('mosquitto_sub', ['-p', String(varve.mqttPort), '-W', '10', '-v', ...args]).toString()
+    if (spawnSync('mosquitto_sub', ['--help']).error === undefined) {
+      t.equal(
+        sub('-t', '$kv/last/site1/dev7/telemetry/temperature', '-C', '1'),
+        '$kv/last/site1/dev7/telemetry/temperature 21.4\n'
+      )
+      t.same(
+        sub('-q', '1', '-t', '$kv/last/+/+/telemetry/temperature', '-C', '2').split('\n').sort().slice(1),
+        ['$kv/last/site1/dev7/telemetry/temperature 21.4', '$kv/last/site2/dev1/telemetry/temperature 3']
+      )
+    }
+    const { client, got } = await listener(t, varve, ['$kv/last/site1/#'], { protocolVersion: 5 })
+    const entries = await listener(t, varve, ['$kv/#'])
+    const resumed = { clientId: 'kept', clean: false, reconnectPeriod: 0 }
+    const kept = await listener(t, varve, ['$kv/last/site1/dev7/telemetry/state'], resumed)
+    await until(() => got.length >= 2 && kept.got.length >= 1)
+    const told = (from: number) => got.slice(from).map(({ topic, text, retain }) => [topic, text, retain])
+    const [temperature, state] = ['temperature', 'state'].map(
+      field => `$kv/last/site1/dev7/telemetry/${field}`
+    )
+    t.same(told(0).sort(), [
+      [state, 'on', true],
+      [temperature, '21.4', true]
+    ])
+    await kept.client.endAsync()
+    await put(client, 'site1/dev7/telemetry', '{"temperature":22}')
+    await put(client, 'site2/dev1/telemetry', '{"temperature":4}')
+    await fetch(`${varve.httpUrl}/write`, {
+      method: 'POST',
+      body: 'room,topic=site1/x temperature=5,open=t\nroom,site=y temperature=6'
+    })
+    await put(client, 'site1/dev7/telemetry', '{"state":"off"}')
+    await until(() => got.length >= 6)
+    t.same(told(2), [
+      [temperature, '22', false],
+      ['$kv/last/site1/x/room_temperature', '5', false],
+      ['$kv/last/site1/x/room_open', 'true', false],
+      [state, 'off', false]
+    ])
+    t.same(entries.got, [], 'who reads all entries is not sent all telemetry')
+    const back = await listener(t, varve, [], resumed)
+    await until(() => back.got.length >= 1)
+    t.match(back.got, [{ topic: state, text: 'off' }], 'a session that goes on is told what is there')
+    await client.unsubscribeAsync('$kv/last/site1/#')
+    await put(client, 'site1/dev7/telemetry', '{"temperature":23}')
+    t.equal(got.length, 6)
+    await t.rejects(put(client, '$kv/last/site1/dev7/telemetry/temperature', '1'), { code: 0x87 })
+  }
+)
+
 t.test('$varve/query answers to the response topic, with what it was asked with', async t => {
   const varve = await serve(t, temporary(t))
   const { client, got } = await listener(t, varve, ['my/answers', '$varve/reply/one'], {

@@ -128,6 +128,32 @@ t.test('a listing goes on where its cursor says, forwards and backwards', async 
   )
   t.match(await ask('GET', '/kv/n?limit=0'), { status: 400, body: { where: 'limit' } })
   t.match(await ask('GET', '/kv/n?colour=red'), { status: 400, body: { where: 'colour' } })
+  t.match(await ask('GET', '/kv/n?cursor=!!!'), { status: 400, body: { where: 'cursor' } })
+})
+
+t.test('a page of large values ends early, and says bytes that are no text as base64', async t => {
+  const { ask } = await served(t)
+  const value = Buffer.alloc(3 * 2 ** 20, 0)
+  for (const key of ['a', 'b', 'c']) await ask('PUT', `/kv/big/${key}`, value)
+  const { body } = await ask('GET', '/kv/big')
+  t.same(
+    body.entries.map(({ key, value_base64: base64 }: { key: string; value_base64: string }) => [
+      key,
+      base64.length
+    ]),
+    [
+      ['a', 4 * 2 ** 20],
+      ['b', 4 * 2 ** 20]
+    ]
+  )
+  const rest = await ask('GET', `/kv/big?cursor=${body.cursor}`)
+  t.match(rest.body, { entries: [{ key: 'c' }], cursor: null })
+})
+
+t.test('a watch from a version that was never given is refused', async t => {
+  const { ask } = await served(t)
+  await ask('PUT', '/kv/n/a', '1')
+  t.match(await ask('GET', '/kv/n?watch=9000000000000000'), { status: 400, body: { where: 'watch' } })
 })
 
 t.test('a batch is all or nothing, and says which write is wrong', async t => {

@@ -18,7 +18,7 @@ import { openTiered } from '../../src/rollup/tier-reader.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
-import { mergeSegments } from '../../src/series/merge-job.ts'
+import { tryMerge } from '../../src/series/merge-job.ts'
 import { KIND, type Kind, type Value } from '../../src/series/sample.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
 import { HOUR_US, TIERS } from './rollup-times.ts'
@@ -123,7 +123,7 @@ export async function openWorld(
     onDropped: () => {},
     workers: {
       segmentsChanged: () => {},
-      merge: inputs => mergeSegments(disk, inputs, series.catalog, manifest.nextSegmentId()),
+      merge: inputs => tryMerge(disk, inputs, series.catalog, manifest.nextSegmentId()),
       async rollup(spans: readonly RollupSpan[]) {
         const count = spans.reduce((sum, span) => sum + bucketsOf(span).length, 0)
         const cache = new SegmentCache(disk, CACHE)

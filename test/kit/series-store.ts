@@ -17,7 +17,7 @@ import { openTiered } from '../../src/rollup/tier-reader.ts'
 import { countTargets, flushHead } from '../../src/series/flush-job.ts'
 import { HeadReader } from '../../src/series/head-read.ts'
 import { makeLabels } from '../../src/series/label.ts'
-import { mergeSegments } from '../../src/series/merge-job.ts'
+import { tryMerge } from '../../src/series/merge-job.ts'
 import { SeriesReader } from '../../src/series/reader.ts'
 import type { Run } from '../../src/series/run.ts'
 import { SegmentCache } from '../../src/series/segment-cache.ts'
@@ -222,7 +222,7 @@ export class InlineStore {
     const { series, engine } = this.storage
     const inline: Pick<Workers, 'segmentsChanged' | 'merge' | 'rollup'> = {
       segmentsChanged: () => {},
-      merge: inputs => mergeSegments(this.disk, inputs, series.catalog, engine.manifest.nextSegmentId()),
+      merge: inputs => tryMerge(this.disk, inputs, series.catalog, engine.manifest.nextSegmentId()),
       rollup: (spans: readonly RollupSpan[]) => {
         const ids = this.ids(spans.reduce((sum, span) => sum + bucketsOf(span).length, 0))
         return this.readLong(reader => runRollup(this.disk, reader, series.catalog, spans, ids))

@@ -3,6 +3,7 @@ import { roughSize } from '../../base/units.ts'
 import type { Command } from '../command.ts'
 import { readConfig } from '../config-file.ts'
 import { EXIT } from '../exit-codes.ts'
+import { percentLines } from '../progress.ts'
 
 export const backupCommand: Command = {
   name: 'backup',
@@ -26,7 +27,9 @@ export const backupCommand: Command = {
   examples: [['varve backup /mnt/usb/varve', '']],
   async run(given, io) {
     const from = readConfig(given, io.env).data.dir
-    const report = await io.doors.backup(from, given.args[0]!, given.options.verify === true)
+    const onProgress = percentLines(io, 'read')
+    const report = await io.doors.backup(from, given.args[0]!, given.options.verify === true, onProgress)
+    if (report.uncounted !== null) io.err(`not in the wear ledger: ${report.uncounted}\n`)
     if (given.options.json === true) await io.out(`${JSON.stringify(report.body)}\n`)
     else {
       const { number, files, bytes, segmentsLinked, segmentsCopied, segmentsKept, bytesCopied } = report

@@ -2,6 +2,7 @@
 import { roughSize } from '../../base/units.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { percentLines } from '../progress.ts'
 
 export const restoreCommand: Command = {
   name: 'restore',
@@ -17,13 +18,8 @@ export const restoreCommand: Command = {
   exits: '0 done, 1 usage, 2 cannot, 3 the backup is damaged',
   examples: [['varve restore /mnt/usb/varve /var/lib/varve', '']],
   async run(given, io) {
-    let told = 0
-    const report = await io.doors.restore(given.args[0]!, given.args[1]!, (bytes, of) => {
-      const percent = Math.floor((100 * bytes) / Math.max(1, of))
-      if (percent < told + 5) return
-      told = percent - (percent % 5)
-      io.err(`restored ${told} % of ${roughSize(of)}\n`)
-    })
+    const onProgress = percentLines(io, 'restored')
+    const report = await io.doors.restore(given.args[0]!, given.args[1]!, onProgress)
     const { number, madeUs, files, bytes, contentSum, damage } = report
     if (given.options.json === true) {
       const body = { number, made_us: madeUs, files, bytes, content_sum: contentSum, damage }
