@@ -27,7 +27,7 @@ const UNITS = [
   ],
   ...['keyspace', 'expire', 'scan', 'multi', 'pubsub']
 ] as const
-/** Commands that no issue asks for, by what their failures say. */
+/** Commands that are not here, by what failures say that need them. */
 const NOT_OURS = /unknown command '(\w+)'|no such variable|lua-time-limit/i
 const SECONDS_MAX = 600
 
@@ -54,14 +54,19 @@ async function run(redis: string, unit: string, port: number): Promise<Outcome> 
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the suite colours what it says
   const said = pieces.join('').replace(/\x1b\[[0-9;]*m/g, '')
   const end = said.indexOf('The End')
-  const failures = [
-    ...said.slice(Math.max(0, end)).matchAll(/^\*\*\* \[err\]: (.*) in tests\/.*\n(.*)\n(.*)/gm)
-  ]
+  const failures = said
+    .slice(Math.max(0, end))
+    .split(/^\*\*\* \[err\]: /m)
+    .slice(1)
+    .map(text => text.split('\n'))
   return {
     unit,
     passed: said.match(/^\[ok\]: /gm)?.length ?? 0,
     skipped: said.match(/^\[(?:skip|ignore)\]: /gm)?.length ?? 0,
-    failed: failures.map(([, name, first, second]) => [name!, `${first} ${second}`.slice(0, 160)] as const),
+    failed: failures.map(([name, ...why]) => [
+      name!.replace(/ in tests\/.*$/, ''),
+      why.join(' ').trim().slice(0, 160)
+    ]),
     isComplete: end >= 0
   }
 }

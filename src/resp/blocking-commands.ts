@@ -83,7 +83,9 @@ function blockingMove(from: string, to: string, out: Side, into: Side, timeoutMs
       return true
     }
   }
-  client.hub.blocking.wait(client, [from], timeoutMs, answering, reply => reply.nil())
+  client.hub.blocking.wait(client, [from], timeoutMs, answering, reply =>
+    client.isInExec ? reply.nil() : reply.nilArray()
+  )
 }
 
 function bLMove(client: Client, args: Args) {
@@ -96,25 +98,30 @@ function bRPopLPush(client: Client, args: Args) {
   blockingMove(args.text(1), args.text(2), 'right', 'left', timeoutOf(args.text(3)), client)
 }
 
+const SIDES = ['LEFT', 'RIGHT']
+const ENDS = ['MIN', 'MAX']
+
 interface ManyWords {
   readonly keys: readonly string[]
   readonly where: string
   readonly count: number
 }
 
-/** numkeys key.. where [COUNT n] @throws {ReplyError} */
-function readMany(args: Args, from: number): ManyWords {
+/** numkeys key.. where [COUNT n] @param places  what where may be @throws {ReplyError} */
+function readMany(args: Args, from: number, places: readonly string[]): ManyWords {
   const n = integerOf(args.text(from), 'ERR numkeys should be greater than 0')
   if (n <= 0) fail('ERR numkeys should be greater than 0')
   if (from + n + 1 >= args.count) fail(SYNTAX)
   const keys = args.texts(from + 1).slice(0, n)
   const where = args.upper(from + n + 1)
+  if (!places.includes(where)) fail(SYNTAX)
   let count = 1
   const rest = from + n + 2
   if (args.count > rest) {
-    if (args.count !== rest + 2 || args.upper(rest) !== 'COUNT') fail(SYNTAX)
+    if (args.count < rest + 2 || args.upper(rest) !== 'COUNT') fail(SYNTAX)
     count = integerOf(args.text(rest + 1), 'ERR count should be greater than 0')
     if (count <= 0) fail('ERR count should be greater than 0')
+    if (args.count > rest + 2) fail(SYNTAX)
   }
   return { keys, where, count }
 }
@@ -137,7 +144,6 @@ function listMany(client: Client, { keys, where, count }: ManyWords): () => bool
 }
 
 function scoredMany(client: Client, { keys, where, count }: ManyWords): () => boolean {
-  if (where !== 'MIN' && where !== 'MAX') fail(SYNTAX)
   const { db } = client
   return tolerant(client, () => {
     for (const key of keys) {
@@ -158,16 +164,16 @@ function scoredMany(client: Client, { keys, where, count }: ManyWords): () => bo
   })
 }
 
-function many(make: typeof listMany) {
+function many(make: typeof listMany, places: readonly string[]) {
   return (client: Client, args: Args) => {
-    if (!make(client, readMany(args, 1))()) client.out.nilArray()
+    if (!make(client, readMany(args, 1, places))()) client.out.nilArray()
   }
 }
 
-function blockingMany(make: typeof listMany) {
+function blockingMany(make: typeof listMany, places: readonly string[]) {
   return (client: Client, args: Args) => {
+    const words = readMany(args, 2, places)
     const timeoutMs = timeoutOf(args.text(1))
-    const words = readMany(args, 2)
     client.hub.blocking.wait(client, words.keys, timeoutMs, make(client, words), nothing)
   }
 }
@@ -203,8 +209,8 @@ export const blockingCommands = [
     ]),
     command('blmove', 6, 'w', [1, 2, 1], 'Moves a value, or waits.', bLMove, ['blocking']),
     command('brpoplpush', 4, 'w', [1, 2, 1], 'Moves a value, or waits.', bRPopLPush, ['blocking']),
-    command('lmpop', -4, 'w', 'none', 'Takes values of the first list that has some.', many(listMany)),
-    command('blmpop', -5, 'w', 'none', 'The same, or waits.', blockingMany(listMany), ['blocking'])
+    command('lmpop', -4, 'w', 'none', 'Takes values of the first list that has some.', many(listMany, SIDES)),
+    command('blmpop', -5, 'w', 'none', 'The same, or waits.', blockingMany(listMany, SIDES), ['blocking'])
   ]),
   ...family('sorted-set', [
     command('bzpopmin', -3, 'wf', [1, -2, 1], 'Takes the least, or waits.', blockingZPop('min'), [
@@ -213,7 +219,14 @@ export const blockingCommands = [
     command('bzpopmax', -3, 'wf', [1, -2, 1], 'Takes the greatest, or waits.', blockingZPop('max'), [
       'blocking'
     ]),
-    command('zmpop', -4, 'w', 'none', 'Takes members of the first set that has some.', many(scoredMany)),
-    command('bzmpop', -5, 'w', 'none', 'The same, or waits.', blockingMany(scoredMany), ['blocking'])
+    command(
+      'zmpop',
+      -4,
+      'w',
+      'none',
+      'Takes members of the first set that has some.',
+      many(scoredMany, ENDS)
+    ),
+    command('bzmpop', -5, 'w', 'none', 'The same, or waits.', blockingMany(scoredMany, ENDS), ['blocking'])
   ])
 ]

@@ -89,6 +89,14 @@ export class Blocking {
     if (this.waiting.has(name)) this.ready.add(name)
   }
 
+  /** A database holds other keys now: who waits for one of them tries again. */
+  exchanged(db: number, isThere: (key: string) => boolean): void {
+    const start = `${db} `
+    for (const name of this.waiting.keys()) {
+      if (name.startsWith(start) && isThere(name.slice(start.length))) this.ready.add(name)
+    }
+  }
+
   /** Serves who waits for keys that were changed. What serving changes is served too. */
   serve(): void {
     if (this.ready.size === 0 || this.isServing) return

@@ -97,6 +97,15 @@ export class Client {
     return (this.channels?.size ?? 0) + (this.patterns?.size ?? 0)
   }
 
+  /** Forgets what MULTI queued, and what is watched. */
+  discard(): void {
+    this.queued = null
+    this.queuedBytes = 0
+    this.isQueueBad = false
+    this.hub.watches.clear(this)
+    this.watchedVersions.clear()
+  }
+
   may(role: Role): boolean {
     const { roles } = this
     return roles !== null && (roles.has(role) || roles.has('admin'))

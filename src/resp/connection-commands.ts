@@ -3,7 +3,6 @@
 import type { Args } from './args.ts'
 import type { Client } from './client.ts'
 import { command, family } from './command.ts'
-import { discard } from './multi-commands.ts'
 import { integerOf } from './numbers.ts'
 import { fail, SYNTAX } from './reply-error.ts'
 
@@ -95,7 +94,7 @@ export const REDIS_VERSION = '7.2.0'
 function select(client: Client, args: Args) {
   const foreign = client.hub.foreign.get(args.text(1)) ?? null
   if (foreign !== null && client.isInExec) fail('ERR a read-only database is not for MULTI')
-  if (foreign === null) client.db = client.hub.database(integerOf(args.text(1), 'ERR invalid DB index'))
+  if (foreign === null) client.db = client.hub.database(integerOf(args.text(1)))
   client.foreign = foreign
   client.out.ok()
 }
@@ -118,7 +117,7 @@ function quit(client: Client) {
 
 function reset(client: Client) {
   const { hub, out } = client
-  discard(client)
+  client.discard()
   hub.pubSub.forget(client)
   client.channels = client.patterns = null
   client.db = hub.database(0)

@@ -9,13 +9,14 @@ function bytesText(value: Uint8Array): string {
   return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
 }
 
-function add(client: Client, key: string, by: bigint, what: string) {
+/** Down is told as up, as Redis does. */
+function add(client: Client, key: string, by: bigint) {
   const { db, out } = client
   const before = db.string(key)
   const now = before === undefined ? 0n : (parseInt64(bytesText(before.value)) ?? fail(NOT_INTEGER))
   const sum = addInt64(now, by)
   db.setString(key, Buffer.from(sum.toString()), before?.expiresUs ?? 0)
-  db.changed(key, '$', what)
+  db.changed(key, '$', 'incrby')
   out.int(sum)
 }
 
@@ -23,7 +24,7 @@ function incrBy(sign: 1n | -1n) {
   return (client: Client, args: Args) => {
     const by = parseInt64(args.text(2)) ?? fail(NOT_INTEGER)
     if (sign < 0n && by === -(2n ** 63n)) fail('ERR decrement would overflow')
-    add(client, args.text(1), by * sign, sign > 0n ? 'incrby' : 'decrby')
+    add(client, args.text(1), by * sign)
   }
 }
 
@@ -38,8 +39,8 @@ function incrByFloat(client: Client, args: Args) {
 }
 
 export const counterCommands = family('string', [
-  command('incr', 2, 'wf', 'one', 'Adds one to a counter.', (c, a) => add(c, a.text(1), 1n, 'incrby')),
-  command('decr', 2, 'wf', 'one', 'Takes one from a counter.', (c, a) => add(c, a.text(1), -1n, 'decrby')),
+  command('incr', 2, 'wf', 'one', 'Adds one to a counter.', (c, a) => add(c, a.text(1), 1n)),
+  command('decr', 2, 'wf', 'one', 'Takes one from a counter.', (c, a) => add(c, a.text(1), -1n)),
   command('incrby', 3, 'wf', 'one', 'Adds to a counter.', incrBy(1n)),
   command('decrby', 3, 'wf', 'one', 'Takes from a counter.', incrBy(-1n)),
   command('incrbyfloat', 3, 'wf', 'one', 'Adds a decimal number to another.', incrByFloat)

@@ -1,7 +1,7 @@
 // One of the numbered databases: which key holds what.
 //
 //   namespace redis.N         a string: key and value as they are, its TTL the entry's own; so HTTP and MQTT read
-//                             and write the same strings
+//                             and write the same strings. N is the database's place: its number, until SWAPDB
 //   namespace redis.N.heads   hash, list, set, sorted set: its head (head.ts); its elements lie elsewhere
 // A key is one or the other: a string that another face puts beside a head hides it, and DEL removes both.
 //
@@ -11,7 +11,7 @@
 import type { Entry } from '../kv/entry.ts'
 import type { Look } from '../kv/hot-entries.ts'
 import type { Args } from './args.ts'
-import { Elements } from './elements.ts'
+import type { Elements } from './elements.ts'
 import type { Graveyard } from './graveyard.ts'
 import { type CollectionType, decodeHead, encodeHead, Head } from './head.ts'
 import { fail, WRONG_TYPE } from './reply-error.ts'
@@ -27,29 +27,53 @@ export interface ChangeListener {
   changed(db: Database, key: string, kind: string, what: string): void
 }
 
+/** What all databases share. */
+export interface DatabaseParts {
+  readonly space: Space
+  readonly elements: Elements
+  readonly graveyard: Graveyard
+  readonly listener: ChangeListener
+}
+
 export type KeyType = 'string' | CollectionType
 
 export class Database {
   readonly index: number
   readonly space: Space
   readonly elements: Elements
-  readonly strings: string
-  readonly heads: string
+  /** The number in the names of its namespaces. */
+  place: number
+  strings: string
+  heads: string
   private readonly graveyard: Graveyard
   private readonly listener: ChangeListener
   /** False while no head was ever stored: then strings need not look for one. */
   private mayHaveHeads: boolean
 
-  constructor(index: number, space: Space, graveyard: Graveyard, listener: ChangeListener) {
+  constructor(index: number, place: number, { space, elements, graveyard, listener }: DatabaseParts) {
     this.index = index
+    this.place = place
     this.space = space
-    this.elements = new Elements(space)
-    this.strings = `redis.${index}`
-    this.heads = `redis.${index}.heads`
+    this.elements = elements
+    this.strings = `redis.${place}`
+    this.heads = `redis.${place}.heads`
     this.graveyard = graveyard
     this.listener = listener
     this.mayHaveHeads = [...space.scan(this.heads, { limit: 1 })].length > 0
     space.takeWait()
+  }
+
+  /** Exchanges the places of two databases, and so all that they hold. */
+  exchange(other: Database): void {
+    const { place, strings, heads, mayHaveHeads } = other
+    other.place = this.place
+    other.strings = this.strings
+    other.heads = this.heads
+    other.mayHaveHeads = this.mayHaveHeads
+    this.place = place
+    this.strings = strings
+    this.heads = heads
+    this.mayHaveHeads = mayHaveHeads
   }
 
   changed(key: string, kind: string, what: string): void {

@@ -7,22 +7,27 @@ import { placeOf, readScore } from './elements.ts'
 import { globMatches } from './glob.ts'
 import type { CollectionType } from './head.ts'
 import { printDouble } from './reply.ts'
-import { Cursors, readCursor, readScanWords } from './scan-commands.ts'
+import { Cursors, readCursor, readScanWords, type ScanWords } from './scan-commands.ts'
 
 const WHOLE_MAX = 128
+const NO_WORDS: ScanWords = { match: '*', count: 10, type: null, hasValues: true }
 const cursors = new Cursors()
 
 function scan(type: CollectionType) {
   return (client: Client, args: Args) => {
     const { db, out } = client
     const number = readCursor(args.text(2))
-    const { match, count, hasValues } = readScanWords(args, 3, type === 'hash' ? 'NOVALUES' : null)
     const head = db.collection(args.text(1), type)
-    const place = number === '0' ? undefined : cursors.get(number)
+    // What is said for nothing is not looked at, as in Redis.
+    const words = head === undefined ? NO_WORDS : readScanWords(args, 3, type === 'hash' ? 'NOVALUES' : null)
+    const { match, count, hasValues } = words
+    const isWhole = head !== undefined && head.count <= WHOLE_MAX
+    const isStart = number === '0' || isWhole
+    const place = isStart ? undefined : cursors.get(number)
     const found: (string | Uint8Array)[] = []
     let next = '0'
-    if (head !== undefined && (number === '0' || place !== undefined)) {
-      const max = head.count <= WHOLE_MAX ? Number.POSITIVE_INFINITY : count
+    if (head !== undefined && (isStart || place !== undefined)) {
+      const max = isWhole ? Number.POSITIVE_INFINITY : count
       let looked = 0
       let last = ''
       for (const { member, value } of db.elements.all(head, place)) {

@@ -16,6 +16,7 @@ import { createHash } from 'node:crypto'
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { Entry } from '../kv/entry.ts'
 import type { Head } from './head.ts'
+import { Ranks, type Walk } from './ranks.ts'
 import type { Space } from './space.ts'
 
 export const PARTS = 'redis.parts'
@@ -28,6 +29,8 @@ const MEMBER_KEY_BYTES_MAX = 800
 const LONG_START = 512
 const EMPTY = Buffer.alloc(0)
 const INDEX_DIGITS = 10
+/** So many members of a sorted set are walked over rather than counted by landmarks. */
+const WALKED_MAX = 512
 
 /** An element of a hash or a set, or the place of a list. */
 export interface Element {
@@ -40,8 +43,10 @@ export interface Scored {
   readonly score: number
 }
 
+/** All collections' elements: generations tell them apart. */
 export class Elements {
   private readonly space: Space
+  private readonly ranks = new Ranks()
 
   constructor(space: Space) {
     this.space = space
@@ -106,17 +111,25 @@ export class Elements {
   }
 
   setScore(head: Head, member: string, score: number, before: number | undefined): void {
-    if (before !== undefined) this.space.delete(SCORES, scoreKey(head, member, before))
+    if (before !== undefined) this.removeScore(head, member, before)
     const value = Buffer.allocUnsafe(8)
     value.writeDoubleBE(score)
     this.put(head, member, value)
     const isLong = member.length > MEMBER_KEY_BYTES_MAX
-    this.space.put(SCORES, scoreKey(head, member, score), isLong ? Buffer.from(member, 'latin1') : EMPTY)
+    const place = scorePlace(member, score)
+    this.space.put(SCORES, head.prefix + place, isLong ? Buffer.from(member, 'latin1') : EMPTY)
+    this.ranks.added(head, place)
   }
 
   removeScored(head: Head, { member, score }: Scored): void {
     this.delete(head, member)
-    this.space.delete(SCORES, scoreKey(head, member, score))
+    this.removeScore(head, member, score)
+  }
+
+  private removeScore(head: Head, member: string, score: number): void {
+    const place = scorePlace(member, score)
+    this.space.delete(SCORES, head.prefix + place)
+    this.ranks.removed(head, place)
   }
 
   /** By score, then member. Bounds are scores: low included; high included as well, unless it is left out. */
@@ -127,10 +140,55 @@ export class Elements {
     const bounds = {
       prefix: head.prefix,
       ...(low === undefined ? {} : { from: head.prefix + sortable(low) }),
-      // The places begin with "+" or "-": below "~".
-      ...(high === undefined ? {} : { to: `${head.prefix}${sortable(high)}~` })
+      ...(high === undefined ? {} : { to: head.prefix + scoreBound(high, true) })
     }
     for (const entry of this.space.scan(SCORES, { ...bounds, reverse })) yield scoredOf(entry)
+  }
+
+  /** How many members come before one that is there, or behind it when reversed. */
+  rank(head: Head, { member, score }: Scored, reverse: boolean): number {
+    const place = scorePlace(member, score)
+    return reverse ? this.countWithin(head, `${place}\0`, null) : this.countWithin(head, '', place)
+  }
+
+  /** How many members are from one bound to another, as scoreBound() gives them. @param to  null: the end */
+  countWithin(head: Head, from: string, to: string | null): number {
+    let n = 0
+    for (const _ of this.places(head, from, to)) if (++n > WALKED_MAX) break
+    if (n <= WALKED_MAX) return n
+    const walk = this.walkOf(head)
+    const below = from === '' ? 0 : this.ranks.below(head, from, walk)
+    return (to === null ? head.count : this.ranks.below(head, to, walk)) - below
+  }
+
+  /** Members from a rank on, upwards, or downwards when reversed: 0 <= rank < count. */
+  *fromRank(head: Head, rank: number, reverse: boolean): Generator<Scored, void, undefined> {
+    const fromEnd = head.count - 1 - rank
+    const isNear = (reverse ? fromEnd : rank) <= WALKED_MAX
+    const start = isNear
+      ? { from: '', to: null, skip: rank, skipBack: fromEnd }
+      : this.ranks.start(head, rank, this.walkOf(head))
+    const { from, to } = start
+    let skip = reverse ? start.skipBack : start.skip
+    const bounds = {
+      prefix: head.prefix,
+      ...(reverse || from === '' ? {} : { from: head.prefix + from }),
+      ...(!reverse || to === null ? {} : { to: head.prefix + to })
+    }
+    for (const entry of this.space.scan(SCORES, { ...bounds, reverse }))
+      if (skip-- <= 0) yield scoredOf(entry)
+  }
+
+  private walkOf(head: Head): Walk {
+    return (from, to) => this.places(head, from, to)
+  }
+
+  private *places(head: Head, from: string, to: string | null): Generator<string, void, undefined> {
+    const bounds = { from: head.prefix + from, ...(to === null ? {} : { to: head.prefix + to }) }
+    const start = SCORES_START + PREFIX
+    for (const { stored } of this.space.scan(SCORES, { prefix: head.prefix, ...bounds })) {
+      yield stored.slice(start)
+    }
   }
 }
 
@@ -171,8 +229,18 @@ function scoredOf({ stored, value }: Entry): Scored {
   return { member, score: unsortable(rest.slice(0, SCORE)) }
 }
 
-function scoreKey(head: Head, member: string, score: number): string {
-  return head.prefix + sortable(score) + placeOf(member)
+/** Where a member lies among the scores, behind the prefix. */
+function scorePlace(member: string, score: number): string {
+  return sortable(score) + placeOf(member)
+}
+
+/**
+ * A bound among the scores: the members below it are those below the score, or up to it.
+ * @param isIncluded  members of that score are below the bound
+ */
+export function scoreBound(score: number, isIncluded: boolean): string {
+  // The places begin with "+" or "-": below "~".
+  return isIncluded ? `${sortable(score)}~` : sortable(score)
 }
 
 export function readScore(value: Uint8Array): number {

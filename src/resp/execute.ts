@@ -38,9 +38,14 @@ export function execute(hub: Hub, client: Client, args: Args): void {
   const command = named === undefined || client.foreign === null ? named : commandThere(named)
   const refusal = command === undefined ? unknown(args) : refused(client, command, args)
   if (refusal !== null) {
-    if (client.queued !== null) client.isQueueBad = true
     hub.counts.errors++
-    out.error(refusal)
+    if (command?.name === 'exec') {
+      client.discard()
+      out.error(`EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}`)
+    } else {
+      if (client.queued !== null) client.isQueueBad = true
+      out.error(refusal)
+    }
   } else if (client.queued !== null && !command!.isAtOnce) queue(client, command!, args)
   else {
     client.lastCommand = command!.name

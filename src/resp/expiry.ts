@@ -35,7 +35,7 @@ export function laterMomentOf(text: string, unit: ExpiryUnit, nowUs: number, nam
 
 /** What SET and GETEX say behind key and value. */
 export interface SetOptions {
-  expiresUs: number | null
+  expiry: { readonly word: string; readonly unit: ExpiryUnit } | null
   keepTtl: boolean
   endsTtl: boolean
   onlyIf: 'absent' | 'present' | null
@@ -47,8 +47,8 @@ export interface SetOptions {
  * @param from  the first of them
  * @throws {ReplyError}
  */
-export function readSetOptions(args: Args, from: number, nowUs: number, name: 'set' | 'getex'): SetOptions {
-  const options: SetOptions = { expiresUs: null, keepTtl: false, endsTtl: false, onlyIf: null, gives: false }
+export function readSetOptions(args: Args, from: number, name: 'set' | 'getex'): SetOptions {
+  const options: SetOptions = { expiry: null, keepTtl: false, endsTtl: false, onlyIf: null, gives: false }
   let isTimed = false
   const once = (): void => {
     if (isTimed) fail(SYNTAX)
@@ -70,10 +70,15 @@ export function readSetOptions(args: Args, from: number, nowUs: number, name: 's
       options.endsTtl = true
     } else if (isUnit(word) && i + 1 < args.count) {
       once()
-      options.expiresUs = laterMomentOf(args.text(++i), word, nowUs, name)
+      options.expiry = { word: args.text(++i), unit: word }
     } else fail(SYNTAX)
   }
   return options
+}
+
+/** The moment that the options state; null: none. @throws {ReplyError} */
+export function expiryOf({ expiry }: SetOptions, nowUs: number, name: 'set' | 'getex'): number | null {
+  return expiry === null ? null : laterMomentOf(expiry.word, expiry.unit, nowUs, name)
 }
 
 function isUnit(word: string): word is ExpiryUnit {

@@ -5,13 +5,13 @@ import type { Clock } from '../base/clock.ts'
 import type { ForeignNamespaces } from '../kv/foreign.ts'
 import { Blocking } from './blocking.ts'
 import type { Client, Role } from './client.ts'
-import { type ChangeListener, Database } from './database.ts'
+import type { ChangeListener, Database } from './database.ts'
+import { Databases } from './databases.ts'
 import { Graveyard } from './graveyard.ts'
 import type { RespLimits } from './limits.ts'
 import { Notifications } from './notifications.ts'
 import { PubSub, type Topics } from './pub-sub.ts'
 import { Reply } from './reply.ts'
-import { fail } from './reply-error.ts'
 import type { SeriesFace } from './series-face.ts'
 import { Settings } from './settings.ts'
 import type { Space } from './space.ts'
@@ -43,7 +43,6 @@ export interface HubParts {
   readonly onError: (error: unknown) => void
 }
 
-export const DATABASES = 16
 const EVERYTHING: ReadonlySet<Role> = new Set<Role>(['admin'])
 
 export class Hub implements ChangeListener {
@@ -63,6 +62,7 @@ export class Hub implements ChangeListener {
   readonly settings: Settings
   readonly clients = new Map<number, Client>()
   readonly graveyard: Graveyard
+  readonly databases: Databases
   readonly sweep: Sweep
   readonly startedMs: number
   readonly counts = {
@@ -76,7 +76,6 @@ export class Hub implements ChangeListener {
     changes: 0
   }
   port = 0
-  private readonly databases: (Database | undefined)[] = []
   private clientId = 0
 
   constructor(parts: HubParts) {
@@ -95,12 +94,25 @@ export class Hub implements ChangeListener {
     this.notifications = new Notifications(this.pubSub, parts.clock)
     this.settings = new Settings(parts.limits, this.notifications, parts.notify)
     this.graveyard = new Graveyard(parts.space, parts.clock, parts.onError)
+    this.databases = new Databases(parts.space, this.graveyard, this)
     this.sweep = new Sweep(this, parts.onError)
   }
 
+  /** @throws {ReplyError} when there is no database of that number */
   database(index: number): Database {
-    if (!Number.isInteger(index) || index < 0 || index >= DATABASES) fail('ERR DB index is out of range')
-    return (this.databases[index] ??= new Database(index, this.space, this.graveyard, this))
+    return this.databases.get(index)
+  }
+
+  /** SWAPDB: clients stay with their numbers, and see what the other held. */
+  exchange(a: Database, b: Database): void {
+    this.databases.exchange(a, b)
+    this.counts.changes++
+    const isThere = (key: string) => a.has(key) || b.has(key)
+    for (const { index } of [a, b]) {
+      this.watches.exchanged(index, isThere)
+      this.blocking.exchanged(index, isThere)
+    }
+    this.notifications.exchanged(a, b)
   }
 
   nextClientId(): number {

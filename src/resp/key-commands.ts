@@ -26,12 +26,15 @@ function exists(client: Client, args: Args) {
   client.out.int(n)
 }
 
-/** Whether NX, XX, GT and LT let an expiry be set. @param nowUs  0: the key has none */
-function mayExpire(client: Client, args: Args, beforeUs: number, atUs: number): boolean {
-  const options = new Set<string>()
+type ExpiryOption = 'NX' | 'XX' | 'GT' | 'LT'
+
+/** @throws {ReplyError} */
+function readExpiryOptions(args: Args): Set<ExpiryOption> {
+  const options = new Set<ExpiryOption>()
   for (let i = 3; i < args.count; i++) {
     const word = args.upper(i)
-    if (!['NX', 'XX', 'GT', 'LT'].includes(word)) fail(`ERR Unsupported option ${args.text(i)}`)
+    if (word !== 'NX' && word !== 'XX' && word !== 'GT' && word !== 'LT')
+      fail(`ERR Unsupported option ${args.text(i)}`)
     options.add(word)
   }
   if (options.has('NX') && options.size > 1) {
@@ -39,7 +42,11 @@ function mayExpire(client: Client, args: Args, beforeUs: number, atUs: number): 
   }
   if (options.has('GT') && options.has('LT'))
     fail('ERR GT and LT options at the same time are not compatible')
-  if (client.db === undefined) return false
+  return options
+}
+
+/** Whether the options let an expiry be set. @param beforeUs  0: the key has none */
+function mayExpire(options: ReadonlySet<ExpiryOption>, beforeUs: number, atUs: number): boolean {
   const before = beforeUs === 0 ? Number.POSITIVE_INFINITY : beforeUs
   if (options.has('NX') && beforeUs !== 0) return false
   if (options.has('XX') && beforeUs === 0) return false
@@ -52,9 +59,10 @@ function expire(unit: ExpiryUnit, name: string) {
     const { db, out } = client
     const key = args.text(1)
     const nowUs = db.space.clock.nowUs()
+    const options = readExpiryOptions(args)
     const atUs = momentOf(args.text(2), unit, nowUs, name)
     const before = db.expiry(key)
-    if (!mayExpire(client, args, before ?? 0, atUs) || before === null) return out.int(0)
+    if (before === null || !mayExpire(options, before, atUs)) return out.int(0)
     if (atUs <= nowUs) {
       db.remove(key)
       db.changed(key, 'g', 'del')
@@ -72,7 +80,7 @@ function ttl(unitUs: number, isAbsolute: boolean) {
     const expiresUs = db.expiry(args.text(1))
     if (expiresUs === null) return out.int(-2)
     if (expiresUs === 0) return out.int(-1)
-    if (isAbsolute) return out.int(Math.floor(expiresUs / unitUs))
+    if (isAbsolute) return out.int(Math.floor((expiresUs + (unitUs === 1000 ? 0 : unitUs / 2)) / unitUs))
     const leftMs = Math.max(0, Math.ceil((expiresUs - db.space.clock.nowUs()) / 1000))
     out.int(unitUs === 1000 ? leftMs : Math.floor((leftMs + 500) / 1000))
   }

@@ -77,8 +77,8 @@ function pop(side: Side) {
 
 function lIndex(client: Client, args: Args) {
   const head = find(client, args)
-  const index = integerOf(args.text(2))
   if (head === undefined) return client.out.nil()
+  const index = integerOf(args.text(2))
   const at = index < 0 ? head.count + index : index
   client.out.textOrNil(at < 0 || at >= head.count ? null : client.db.elements.at(head, at))
 }
@@ -232,18 +232,23 @@ function lPos(client: Client, args: Args) {
   for (let i = 3; i < args.count; i += 2) {
     const word = args.upper(i)
     if (i + 1 >= args.count) fail(SYNTAX)
-    const value = integerOf(args.text(i + 1))
+    const text = args.text(i + 1)
     if (word === 'RANK') {
+      const value = integerOf(text)
       if (value === 0) {
         fail(
           "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list"
         )
       }
-      if (args.text(i + 1) === '-9223372036854775808') fail('ERR value is out of range')
+      if (text === '-9223372036854775808') fail('ERR value is out of range')
       rank = value
-    } else if (word === 'COUNT') count = value < 0 ? fail("ERR COUNT can't be negative") : value
-    else if (word === 'MAXLEN') lookedMax = value < 0 ? fail("ERR MAXLEN can't be negative") : value
-    else fail(SYNTAX)
+    } else if (word === 'COUNT' || word === 'MAXLEN') {
+      const bad = `ERR ${word} can't be negative`
+      const value = integerOf(text, bad)
+      if (value < 0) fail(bad)
+      if (word === 'COUNT') count = value
+      else lookedMax = value
+    } else fail(SYNTAX)
   }
   const head = find(client, args)
   const values = head === undefined ? [] : valuesOf(db, head)
@@ -274,9 +279,9 @@ export function moveOne(db: Database, from: string, to: string, out: Side, into:
   const value = popOne(db, source, out)
   pushOne(db, target, into, value)
   db.save(to, target)
+  db.changed(to, 'l', into === 'left' ? 'lpush' : 'rpush')
   db.changed(from, 'l', out === 'left' ? 'lpop' : 'rpop')
   if (from !== to) db.saveOrRemove(from, source)
-  db.changed(to, 'l', into === 'left' ? 'lpush' : 'rpush')
   return value
 }
 

@@ -13,14 +13,6 @@ function multi(client: Client) {
   client.out.ok()
 }
 
-export function discard(client: Client) {
-  client.queued = null
-  client.queuedBytes = 0
-  client.isQueueBad = false
-  client.hub.watches.clear(client)
-  client.watchedVersions.clear()
-}
-
 function isBroken(client: Client): boolean {
   if (client.isWatchBroken) return true
   for (const [name, version] of client.watchedVersions) {
@@ -40,7 +32,7 @@ function exec(client: Client) {
   if (queued === null) fail('ERR EXEC without MULTI')
   const isBad = client.isQueueBad
   const isChanged = isBroken(client)
-  discard(client)
+  client.discard()
   if (isBad) fail('EXECABORT Transaction discarded because of previous errors.')
   if (isChanged) return out.nilArray()
   out.array(queued.length)
@@ -81,7 +73,7 @@ export const multiCommands = family('transactions', [
     'Forgets the queued commands.',
     client => {
       if (client.queued === null) fail('ERR DISCARD without MULTI')
-      discard(client)
+      client.discard()
       client.out.ok()
     },
     ['at_once']

@@ -82,6 +82,16 @@ export class Notifications {
     }
   }
 
+  /** What one database held is the other's now. */
+  exchanged(a: Database, b: Database): void {
+    const held = [...this.expiring.values()].filter(({ db }) => db === a || db === b)
+    for (const { db, key } of held) this.expiring.delete(`${db.index} ${key}`)
+    for (const { db, key, atUs } of held) {
+      const now = db === a ? b : a
+      this.expiring.set(`${now.index} ${key}`, { db: now, key, atUs })
+    }
+  }
+
   private later(): void {
     this.cancel ??= this.clock.after(LOOK_MS, () => {
       this.cancel = null

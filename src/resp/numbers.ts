@@ -45,6 +45,11 @@ export function parseDouble(text: string): number | null {
   return Number(text)
 }
 
+/** A double as C's strtod takes it: blanks before it are nothing, and nothing at all is 0. */
+export function parseLoosely(text: string): number | null {
+  return text === '' ? 0 : parseDouble(text.replace(/^[\t-\r ]+/, ''))
+}
+
 /** @throws {ReplyError} when the word is no double */
 export function doubleOf(text: string, why = NOT_FLOAT): number {
   return parseDouble(text) ?? fail(why)

@@ -9,12 +9,12 @@ import type { Args } from './args.ts'
 import type { Client } from './client.ts'
 import { command, family, type Later } from './command.ts'
 import type { Database } from './database.ts'
+import { DATABASES } from './databases.ts'
 import { globMatches, globPrefix } from './glob.ts'
 import { decodeHead } from './head.ts'
-import { DATABASES } from './hub.ts'
+import type { Hub } from './hub.ts'
 import { integerOf, parseInt64 } from './numbers.ts'
 import { fail, SYNTAX } from './reply-error.ts'
-import type { Space } from './space.ts'
 
 const CURSORS_MAX = 1024
 /** Keys that one call looks at, at most, however few match. */
@@ -32,17 +32,19 @@ export function* keysIn(
   prefix = '',
   after: string | null = null
 ): Generator<Key, void, undefined> {
+  // SWAPDB may come between two of them.
+  const { strings, heads } = db
   const isInHeads = after?.startsWith('h') === true
   const from = after === null ? {} : { from: `${after.slice(1)}\0` }
   if (!isInHeads) {
-    const start = db.strings.length + 1
-    for (const entry of db.space.scan(db.strings, { prefix, ...from })) {
+    const start = strings.length + 1
+    for (const entry of db.space.scan(strings, { prefix, ...from })) {
       yield { key: entry.stored.slice(start), type: 'string', version: entry.version }
     }
   }
-  const start = db.heads.length + 1
+  const start = heads.length + 1
   const nowUs = db.space.clock.nowUs()
-  for (const entry of db.space.scan(db.heads, { prefix, ...(isInHeads ? from : {}) })) {
+  for (const entry of db.space.scan(heads, { prefix, ...(isInHeads ? from : {}) })) {
     const head = decodeHead(entry.value)
     const key = entry.stored.slice(start)
     if (head.expiresUs === 0 || nowUs < head.expiresUs) yield { key, type: head.type, version: entry.version }
@@ -96,8 +98,9 @@ export function readScanWords(args: Args, from: number, extra: 'TYPE' | 'NOVALUE
   return { match, count, type, hasValues }
 }
 
-/** @throws {ReplyError} when the word cannot be a cursor */
+/** No word is 0. @throws {ReplyError} when the word cannot be a cursor */
 export function readCursor(text: string): string {
+  if (text === '') return '0'
   if (parseInt64(text) === null && !/^\d{1,20}$/.test(text)) fail('ERR invalid cursor')
   return text
 }
@@ -136,15 +139,46 @@ function keys(client: Client, args: Args) {
   client.out.texts(found)
 }
 
-/** How many keys there are, counted up to a bound. Costs about a microsecond for each. */
+/** How many keys there are, counted up to a bound: about a microsecond for each. */
 export function countKeys(db: Database, max = Number.POSITIVE_INFINITY): number {
   let n = 0
   for (const _ of keysIn(db)) if (++n >= max) break
   return n
 }
 
+const COUNTED_MS = 5
+const COUNTED_AT_ONCE = 256
+
+/**
+ * Counts the keys, a few milliseconds at a time, so that a million of them stop nobody else; one that comes or goes
+ * meanwhile is counted or not. A count that is kept would have every SET look whether its key is there.
+ */
+async function countInPieces({ space }: Hub, db: Database): Later {
+  const keys = keysIn(db)
+  let [n, wait] = [0, 0]
+  try {
+    for (let isEnd = false; !isEnd; ) {
+      const endMs = space.clock.monotonicMs() + COUNTED_MS
+      do {
+        isEnd = keys.next().done === true
+        if (!isEnd) n++
+      } while (!isEnd && (n % COUNTED_AT_ONCE !== 0 || space.clock.monotonicMs() < endMs))
+      wait = Math.max(wait, space.takeWait())
+      if (!isEnd) await new Promise<void>(resolve => setImmediate(resolve))
+    }
+  } finally {
+    keys.return()
+  }
+  return out => {
+    space.wait = Math.max(space.wait, wait)
+    out.int(n)
+  }
+}
+
 function dbSize(client: Client) {
-  client.out.int(countKeys(client.db))
+  const { db, hub, isInExec, out } = client
+  if (!isInExec) return countInPieces(hub, db)
+  return out.int(countKeys(db))
 }
 
 const RANDOM_KEYS = 256
@@ -187,12 +221,13 @@ function flushSome(db: Database, upTo: number, after: string | null, limit: numb
 }
 
 /** In pieces, so that a million keys stop nobody; one piece where EXEC has to be one. */
-async function flushInPieces(space: Space, databases: readonly Database[]): Later {
+async function flushInPieces({ space, databases }: Hub, some: readonly Database[]): Later {
   const upTo = space.version
   let wait = 0
-  for (const db of databases) {
+  // By their places: SWAPDB may come between two pieces.
+  for (const place of some.map(db => db.place)) {
     for (let after: string | null = null; ; ) {
-      after = space.together(() => flushSome(db, upTo, after, FLUSHED_AT_ONCE))
+      after = space.together(() => flushSome(databases.at(place), upTo, after, FLUSHED_AT_ONCE))
       wait = Math.max(wait, space.takeWait())
       if (after === null) break
       await new Promise<void>(resolve => setImmediate(resolve))
@@ -210,7 +245,7 @@ function flushDb(all: boolean) {
     if (args.count > 2 || (word !== 'SYNC' && word !== 'ASYNC')) fail(SYNTAX)
     const { db, hub, isInExec, out } = client
     const databases = all ? Array.from({ length: DATABASES }, (_, i) => hub.database(i)) : [db]
-    if (!isInExec) return flushInPieces(hub.space, databases)
+    if (!isInExec) return flushInPieces(hub, databases)
     for (const one of databases) flushSome(one, hub.space.version, null, Number.POSITIVE_INFINITY)
     return out.ok()
   }

@@ -4,7 +4,9 @@ import type { Args } from './args.ts'
 import type { Client } from './client.ts'
 import { type Command, command, family, keysOf } from './command.ts'
 import { REDIS_VERSION } from './connection-commands.ts'
-import { DATABASES, type Hub } from './hub.ts'
+import { DATABASES } from './databases.ts'
+import type { Hub } from './hub.ts'
+import { integerOf } from './numbers.ts'
 import { fail, SYNTAX } from './reply-error.ts'
 import { countKeys } from './scan-commands.ts'
 
@@ -189,9 +191,18 @@ function wait(client: Client) {
   client.out.int(0)
 }
 
-function swapNothing(client: Client, args: Args) {
+function lastSave(client: Client, args: Args) {
   if (args.count !== 1) fail(SYNTAX)
   client.out.int(Math.floor(client.hub.clock.nowUs() / 1_000_000))
+}
+
+function swapDb(client: Client, args: Args) {
+  const { hub, out } = client
+  const first = integerOf(args.text(1), 'ERR invalid first DB index')
+  const second = integerOf(args.text(2), 'ERR invalid second DB index')
+  const [a, b] = [hub.database(first), hub.database(second)]
+  if (a !== b) hub.exchange(a, b)
+  out.ok()
 }
 
 /** There are no functions: forgetting them all is done, and a list of them is empty. */
@@ -229,7 +240,8 @@ export const serverCommands = family('server', [
   command('config', -2, '', 'none', 'Reads and sets settings.', config, ['admin']),
   command('function', -2, '', 'none', 'Tells of functions: there are none.', functions, ['admin']),
   command('memory', -2, 'r', [2, 2, 1], 'Says how large a value is.', memory),
+  command('swapdb', 3, 'wf', 'none', 'Exchanges what two databases hold.', swapDb, ['admin']),
   command('time', 1, 'f', 'none', 'Tells the time.', time),
   command('wait', 3, '', 'none', 'Says how many other copies there are: none.', wait),
-  command('lastsave', 1, 'f', 'none', 'Says when all was saved: now.', swapNothing)
+  command('lastsave', 1, 'f', 'none', 'Says when all was saved: now.', lastSave)
 ])

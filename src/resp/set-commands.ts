@@ -107,9 +107,11 @@ function sRandMember(client: Client, args: Args) {
 function sMove(client: Client, args: Args) {
   const { db, out } = client
   const [from, to, member] = [args.text(1), args.text(2), args.text(3)]
+  // Where no source is, nobody looks what the target holds.
   const source = find(client, args)
+  if (source === undefined) return out.int(0)
   const target = db.collection(to, 'set')
-  if (source === undefined || !db.elements.has(source, member)) return out.int(0)
+  if (!db.elements.has(source, member)) return out.int(0)
   if (from === to) return out.int(1)
   remove(db, from, source, [member], 'srem')
   add(db, to, target ?? db.create('set'), [member])

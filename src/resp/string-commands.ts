@@ -1,11 +1,11 @@
 // Commands of strings: reading and setting whole values, many at once, and parts of them.
-// Not here: counting (counter-commands.ts), keys of any type (key-commands.ts).
+// Not here: counting (counter-commands.ts), what two have in common (lcs-command.ts), keys of any type (key-commands.ts).
 import type { Args } from './args.ts'
 import type { Client } from './client.ts'
 import { command, family } from './command.ts'
-import { type ExpiryUnit, laterMomentOf, readSetOptions } from './expiry.ts'
+import { type ExpiryUnit, expiryOf, laterMomentOf, readSetOptions } from './expiry.ts'
 import { integerOf } from './numbers.ts'
-import { fail, SYNTAX } from './reply-error.ts'
+import { fail } from './reply-error.ts'
 
 const EMPTY = new Uint8Array(0)
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
@@ -36,8 +36,8 @@ function set(client: Client, args: Args) {
     out.ok()
     return
   }
-  const nowUs = db.space.clock.nowUs()
-  const options = readSetOptions(args, 3, nowUs, 'set')
+  const options = readSetOptions(args, 3, 'set')
+  const expiresUs = expiryOf(options, db.space.clock.nowUs(), 'set')
   const before = options.gives ? db.string(key) : undefined
   const beforeValue = before?.value
   if (options.onlyIf !== null && db.has(key) !== (options.onlyIf === 'present')) {
@@ -46,7 +46,7 @@ function set(client: Client, args: Args) {
     return
   }
   const kept = options.keepTtl ? (db.expiry(key) ?? 0) : 0
-  setUntil(client, key, args.view(2), options.expiresUs ?? kept, options.expiresUs !== null)
+  setUntil(client, key, args.view(2), expiresUs ?? kept, expiresUs !== null)
   if (options.gives) out.textOrNil(beforeValue)
   else out.ok()
 }
@@ -101,22 +101,23 @@ function getDel(client: Client, args: Args) {
 function getEx(client: Client, args: Args) {
   const { db, out } = client
   const key = args.text(1)
-  const nowUs = db.space.clock.nowUs()
-  const options = readSetOptions(args, 2, nowUs, 'getex')
+  const options = readSetOptions(args, 2, 'getex')
   const entry = db.string(key)
-  out.textOrNil(entry?.value)
-  if (entry === undefined) return
+  if (entry === undefined) return out.nil()
+  const nowUs = db.space.clock.nowUs()
+  const expiresUs = expiryOf(options, nowUs, 'getex')
+  out.text(entry.value)
   if (options.endsTtl) {
     if (entry.expiresUs === 0) return
     db.setExpiry(key, 0)
     db.changed(key, 'g', 'persist')
-  } else if (options.expiresUs !== null) {
-    if (options.expiresUs <= nowUs) {
+  } else if (expiresUs !== null) {
+    if (expiresUs <= nowUs) {
       db.remove(key)
       db.changed(key, 'g', 'del')
       return
     }
-    db.setExpiry(key, options.expiresUs)
+    db.setExpiry(key, expiresUs)
     db.changed(key, 'g', 'expire')
   }
 }
@@ -170,7 +171,7 @@ function getRange(client: Client, args: Args) {
   const value = client.db.string(args.text(1))?.value ?? EMPTY
   if (start < 0 && end < 0 && start > end) return client.out.text(EMPTY)
   if (start < 0) start = Math.max(0, value.length + start)
-  if (end < 0) end = value.length + end
+  if (end < 0) end = Math.max(0, value.length + end)
   end = Math.min(end, value.length - 1)
   client.out.text(start > end ? EMPTY : value.subarray(start, end + 1))
 }
@@ -190,44 +191,6 @@ function setRange(client: Client, args: Args) {
   db.setString(key, value, before?.expiresUs ?? 0)
   db.changed(key, '$', 'setrange')
   out.int(value.length)
-}
-
-function lcs(client: Client, args: Args) {
-  const { db, out } = client
-  const a = Buffer.from(db.string(args.text(1))?.value ?? EMPTY)
-  const b = Buffer.from(db.string(args.text(2))?.value ?? EMPTY)
-  const isLength = args.count === 4 && args.upper(3) === 'LEN'
-  if (args.count > 3 && !isLength) fail(SYNTAX)
-  if (a.length * b.length > LCS_CELLS_MAX)
-    fail('ERR Insufficient memory, transient memory for LCS exceeds limit')
-  const text = longestCommon(a, b)
-  if (isLength) out.int(text.length)
-  else out.text(text)
-}
-
-const LCS_CELLS_MAX = 16 * 2 ** 20
-
-function longestCommon(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const width = b.length + 1
-  const lengths = new Uint32Array((a.length + 1) * width)
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      lengths[i * width + j] =
-        a[i - 1] === b[j - 1]
-          ? lengths[(i - 1) * width + j - 1]! + 1
-          : Math.max(lengths[(i - 1) * width + j]!, lengths[i * width + j - 1]!)
-    }
-  }
-  const found = new Uint8Array(lengths[a.length * width + b.length] ?? 0)
-  for (let i = a.length, j = b.length, n = found.length; n > 0; ) {
-    if (a[i - 1] === b[j - 1]) {
-      found[--n] = a[i - 1]!
-      i--
-      j--
-    } else if (lengths[(i - 1) * width + j]! > lengths[i * width + j - 1]!) i--
-    else j--
-  }
-  return found
 }
 
 export const stringCommands = family('string', [
@@ -253,6 +216,5 @@ export const stringCommands = family('string', [
   command('strlen', 2, 'rf', 'one', 'Returns the length of a string.', strLen),
   command('getrange', 4, 'r', 'one', 'Returns a part of a string.', getRange),
   command('substr', 4, 'r', 'one', 'Returns a part of a string.', getRange),
-  command('setrange', 4, 'w', 'one', 'Overwrites a part of a string.', setRange),
-  command('lcs', -3, 'r', [1, 2, 1], 'Returns the longest common subsequence of two strings.', lcs)
+  command('setrange', 4, 'w', 'one', 'Overwrites a part of a string.', setRange)
 ])

@@ -4,9 +4,9 @@
 // Rests while no collection has a time to live: a round that met none waits until one is set.
 // Not here: their elements (graveyard.ts).
 
+import { DATABASES } from './databases.ts'
 import { decodeHead } from './head.ts'
 import type { Hub } from './hub.ts'
-import { DATABASES } from './hub.ts'
 
 const STEP_MS = 100
 const STEP_HEADS = 200

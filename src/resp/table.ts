@@ -2,14 +2,17 @@
 // Not here: running them (execute.ts).
 import { assert } from '../base/assert.ts'
 import { bitCommands } from './bit-commands.ts'
+import { bitFieldCommands } from './bitfield-commands.ts'
 import { blockingCommands } from './blocking-commands.ts'
 import { clientCommands } from './client-commands.ts'
 import type { Command } from './command.ts'
 import { connectionCommands } from './connection-commands.ts'
 import { counterCommands } from './counter-commands.ts'
+import { dumpCommands } from './dump-commands.ts'
 import { elementScans } from './element-scan.ts'
 import { hashCommands } from './hash-commands.ts'
 import { keyCommands } from './key-commands.ts'
+import { lcsCommands } from './lcs-command.ts'
 import { listCommands } from './list-commands.ts'
 import { multiCommands } from './multi-commands.ts'
 import { pubSubCommands } from './pub-sub-commands.ts'
@@ -17,6 +20,7 @@ import { scanCommands } from './scan-commands.ts'
 import { seriesCommands } from './series-commands.ts'
 import { serverCommands } from './server-commands.ts'
 import { setCommands } from './set-commands.ts'
+import { sortCommands } from './sort-commands.ts'
 import { stringCommands } from './string-commands.ts'
 import { zsetAlgebra } from './zset-algebra.ts'
 import { zsetCommands } from './zset-commands.ts'
@@ -34,10 +38,14 @@ export class CommandTable {
       ...[connectionCommands, clientCommands, serverCommands, multiCommands, pubSubCommands],
       ...[
         stringCommands,
+        lcsCommands,
         bitCommands,
+        bitFieldCommands,
         counterCommands,
         keyCommands,
         scanCommands,
+        sortCommands,
+        dumpCommands,
         hashCommands,
         listCommands
       ],

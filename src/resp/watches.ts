@@ -38,4 +38,13 @@ export class Watches {
     if (this.watchers.size === 0) return
     for (const client of this.watchers.get(nameOf(db, key)) ?? []) client.isWatchBroken = true
   }
+
+  /** A database holds other keys now. @param isThere  whether a key is there, or was before */
+  exchanged(db: number, isThere: (key: string) => boolean): void {
+    const start = nameOf(db, '')
+    for (const [name, clients] of this.watchers) {
+      if (!name.startsWith(start) || !isThere(name.slice(start.length))) continue
+      for (const client of clients) client.isWatchBroken = true
+    }
+  }
 }

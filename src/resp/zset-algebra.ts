@@ -23,6 +23,7 @@ interface Words {
 
 /** numkeys key.. [WEIGHTS..] [AGGREGATE..] [WITHSCORES] [LIMIT n] @throws {ReplyError} */
 function readWords(
+  db: Database,
   args: Args,
   from: number,
   name: string,
@@ -30,17 +31,10 @@ function readWords(
   kind: 'give' | 'store' | 'count'
 ): Words {
   const n = integerOf(args.text(from), 'ERR value is not an integer or out of range')
-  if (n < 1) {
-    fail(
-      kind === 'count'
-        ? 'ERR numkeys should be greater than 0'
-        : `ERR at least 1 input key is needed for '${name}' command`
-    )
-  }
-  if (n > args.count - from - 1) {
-    fail(kind === 'count' ? "ERR Number of keys can't be greater than number of args" : SYNTAX)
-  }
+  if (n < 1) fail(`ERR at least 1 input key is needed for '${name}' command`)
+  if (n > args.count - from - 1) fail(SYNTAX)
   const keys = args.texts(from + 1).slice(0, n)
+  for (const key of keys) if (!['set', 'zset', null].includes(db.type(key))) fail(WRONG_TYPE)
   let weights: number[] = keys.map(() => 1)
   let aggregate: Aggregate = 'SUM'
   let hasScores = false
@@ -67,11 +61,10 @@ function readWords(
   return { keys, weights, aggregate, hasScores, limit }
 }
 
-/** Members and scores of a key: a set's count 1 each. @throws {ReplyError} WRONGTYPE */
+/** Members and scores of a key: a set's count 1 each. */
 function scoresOf(db: Database, key: string): Map<string, number> {
   const type = db.type(key)
   if (type === null) return new Map()
-  if (type !== 'set' && type !== 'zset') fail(WRONG_TYPE)
   const head = db.head(key)!
   const scores = new Map<string, number>()
   if (type === 'set') for (const { member } of db.elements.all(head)) scores.set(member, 1)
@@ -122,15 +115,16 @@ function combine(db: Database, operation: Operation, { keys, weights, aggregate,
 
 function give(operation: Operation) {
   return (client: Client, args: Args) => {
-    const words = readWords(args, 1, `z${operation}`, operation, 'give')
-    writeAll(client.out, combine(client.db, operation, words), words.hasScores)
+    const { db, out } = client
+    const words = readWords(db, args, 1, `z${operation}`, operation, 'give')
+    writeAll(out, combine(db, operation, words), words.hasScores)
   }
 }
 
 function store(operation: Operation) {
   return (client: Client, args: Args) => {
     const { db, out } = client
-    const words = readWords(args, 2, `z${operation}store`, operation, 'store')
+    const words = readWords(db, args, 2, `z${operation}store`, operation, 'store')
     const members = combine(db, operation, words)
     storeScored(db, args.text(1), members, `z${operation}store`)
     out.int(members.length)
@@ -138,7 +132,7 @@ function store(operation: Operation) {
 }
 
 function zInterCard(client: Client, args: Args) {
-  const words = readWords(args, 1, 'zintercard', 'inter', 'count')
+  const words = readWords(client.db, args, 1, 'zintercard', 'inter', 'count')
   client.out.int(combine(client.db, 'inter', words).length)
 }
 

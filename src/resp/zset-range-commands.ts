@@ -11,7 +11,16 @@ import { integerOf } from './numbers.ts'
 import { fail, SYNTAX } from './reply-error.ts'
 import { find } from './zset-commands.ts'
 import { removeScored, writeAll } from './zset-pop.ts'
-import { byLex, byRank, byScore, lexBounds, limited, rankOf, scoreBounds } from './zset-range.ts'
+import {
+  byLex,
+  byRank,
+  byScore,
+  countByScore,
+  lexBounds,
+  limited,
+  rankOf,
+  scoreBounds
+} from './zset-range.ts'
 
 type By = 'rank' | 'score' | 'lex'
 
@@ -120,12 +129,18 @@ function selected(by: By, args: Args): (db: Database, head: Head) => Scored[] {
   return (db, head) => [...byLex(db, head, bounds, false)]
 }
 
-function count(by: By) {
-  return (client: Client, args: Args) => {
-    const select = selected(by, args)
-    const head = find(client, args)
-    client.out.int(head === undefined ? 0 : select(client.db, head).length)
-  }
+function zCount(client: Client, args: Args) {
+  const bounds = scoreBounds(args.text(2), args.text(3))
+  const head = find(client, args)
+  client.out.int(head === undefined ? 0 : countByScore(client.db, head, bounds))
+}
+
+function zLexCount(client: Client, args: Args) {
+  const bounds = lexBounds(args.text(2), args.text(3))
+  const head = find(client, args)
+  let n = 0
+  if (head !== undefined) for (const _ of byLex(client.db, head, bounds, false)) n++
+  client.out.int(n)
 }
 
 function removeRange(by: By, what: string) {
@@ -176,8 +191,8 @@ export const zsetRangeCommands = family('sorted-set', [
   command('zrangebylex', -4, 'r', 'one', 'Returns a range by member.', range({ by: 'lex', reverse: false })),
   command('zrevrangebylex', -4, 'r', 'one', 'The same backwards.', range({ by: 'lex', reverse: true })),
   command('zrangestore', -5, 'w', [1, 2, 1], 'Keeps a range as another set.', zRangeStore),
-  command('zcount', 4, 'rf', 'one', 'Counts members by score.', count('score')),
-  command('zlexcount', 4, 'rf', 'one', 'Counts members by their bytes.', count('lex')),
+  command('zcount', 4, 'rf', 'one', 'Counts members by score.', zCount),
+  command('zlexcount', 4, 'rf', 'one', 'Counts members by their bytes.', zLexCount),
   command('zremrangebyrank', 4, 'w', 'one', 'Removes by rank.', removeRange('rank', 'zremrangebyrank')),
   command('zremrangebyscore', 4, 'w', 'one', 'Removes by score.', removeRange('score', 'zremrangebyscore')),
   command('zremrangebylex', 4, 'w', 'one', 'Removes by member.', removeRange('lex', 'zremrangebylex')),

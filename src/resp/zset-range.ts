@@ -1,13 +1,13 @@
 // Ranges of sorted sets: by rank, by score, by member; how their bounds are written, and the members within.
 //
-// By score and from the ends nothing outside is read. By rank the shorter way from an end is walked, since entries do
-// not know their number: ZRANK of a member costs its rank.
+// Nothing outside of a range is read, but for a stretch before its rank (ranks.ts), and ranges by member, which go
+// through the set.
 // Not here: the commands (zset-range-commands.ts).
 import type { Database } from './database.ts'
-import type { Scored } from './elements.ts'
+import { type Scored, scoreBound } from './elements.ts'
 import type { Head } from './head.ts'
 import { rangeOf } from './list-commands.ts'
-import { parseDouble } from './numbers.ts'
+import { parseLoosely } from './numbers.ts'
 import { fail } from './reply-error.ts'
 
 export interface ScoreBounds {
@@ -21,7 +21,7 @@ export interface ScoreBounds {
 export function scoreBounds(low: string, high: string): ScoreBounds {
   const read = (text: string): { value: number; isOpen: boolean } => {
     const isOpen = text.startsWith('(')
-    const value = parseDouble(isOpen ? text.slice(1) : text)
+    const value = parseLoosely(isOpen ? text.slice(1) : text)
     return value === null ? fail('ERR min or max is not a float') : { value, isOpen }
   }
   const [from, to] = [read(low), read(high)]
@@ -60,17 +60,30 @@ export function byRank(db: Database, head: Head, start: number, end: number, rev
   const { from, to } = rangeOf(start, end, head.count)
   const found: Scored[] = []
   if (from > to) return found
-  // The shorter way: from the end that is nearer.
-  const isFar = from > head.count - 1 - to
-  const skip = isFar ? head.count - 1 - to : from
   const take = to - from + 1
-  let at = 0
-  for (const scored of db.elements.byScore(head, { reverse: reverse !== isFar })) {
-    if (at++ < skip) continue
+  if (head.count - 1 - to < from) {
+    // The other end is nearer.
+    for (const scored of db.elements.fromRank(head, reverse ? head.count - 1 - to : to, !reverse)) {
+      found.push(scored)
+      if (found.length === take) break
+    }
+    return found.reverse()
+  }
+  for (const scored of db.elements.fromRank(head, reverse ? head.count - 1 - from : from, reverse)) {
     found.push(scored)
     if (found.length === take) break
   }
-  return isFar ? found.reverse() : found
+  return found
+}
+
+/** How many members have a score within bounds. */
+export function countByScore(
+  db: Database,
+  head: Head,
+  { low, high, lowOpen, highOpen }: ScoreBounds
+): number {
+  const [from, to] = [scoreBound(low, lowOpen), scoreBound(high, !highOpen)]
+  return from >= to ? 0 : db.elements.countWithin(head, from, to)
 }
 
 /** Members by score, the greatest first when reversed. */
@@ -115,10 +128,5 @@ export function limited(all: Iterable<Scored>, offset: number, count: number): S
 export function rankOf(db: Database, head: Head, member: string, reverse: boolean): number {
   const score = db.elements.score(head, member)
   if (score === undefined) return -1
-  let rank = 0
-  for (const scored of db.elements.byScore(head, { reverse })) {
-    if (scored.member === member) return rank
-    rank++
-  }
-  return fail('ERR the sorted set is damaged: a member has no place')
+  return db.elements.rank(head, { member, score }, reverse)
 }

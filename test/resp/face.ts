@@ -58,12 +58,20 @@ export async function openFace(t: Test, options: FaceOptions = {}) {
   return { server, store, wal, medium, errors, fail, client: () => RespClient.open(t, server.port) }
 }
 
+/** Plays a script on a face of its own, with as many clients as it names. */
+export async function play(t: Test, script: string, options: FaceOptions = {}): Promise<void> {
+  const face = await openFace(t, options)
+  const clients = new Map<string, Promise<RespClient>>()
+  const client = (n: string) => {
+    if (!clients.has(n)) clients.set(n, face.client())
+    return clients.get(n)!
+  }
+  await runScript(t, client, script)
+  t.same(face.errors, [])
+}
+
 /** Runs a script: lines of "> command" and under each the reply it must get. "n>" sends on client n. */
-export async function runScript(
-  t: Test,
-  client: (n: string) => Promise<RespClient>,
-  script: string
-): Promise<void> {
+async function runScript(t: Test, client: (n: string) => Promise<RespClient>, script: string): Promise<void> {
   let command = ''
   for (const line of script.split('\n').map(one => one.trim())) {
     if (line === '' || line.startsWith('#')) continue

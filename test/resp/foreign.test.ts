@@ -59,7 +59,7 @@ t.test('SELECT takes a read-only namespace by its name', async t => {
     client.run('GET site/a')
   ]
   t.same(await Promise.all(pipelined), ['"21.5"', '"on"', '+OK', '"mine"'], 'replies keep their order')
-  t.equal(await client.run('SELECT other'), '-ERR invalid DB index')
+  t.equal(await client.run('SELECT other'), '-ERR value is not an integer or out of range')
 })
 
 t.test('a transaction neither reads nor chooses a read-only namespace', async t => {
