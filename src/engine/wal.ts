@@ -71,7 +71,6 @@ export class Wal {
   private inFlight = 0
   private running: Promise<void> | null = null
   private closing = false
-  private warned = false
 
   constructor(parts: WalParts) {
     this.parts = parts
@@ -311,15 +310,9 @@ export class Wal {
 
   /** Makes the next file ready while the current one still has room, and warns when files run short. */
   private prepareNext(): void {
-    const { files, writer } = this.parts
-    if (writer.used * 2 < files.fileBytes) {
-      this.warned = false
-      return
-    }
-    if (this.warned) return
-    this.warned = true
+    if (!this.needs.isNextDue(this.parts.writer.used)) return
     this.prepare()
-    if (files.pinnedCount + 3 >= files.filesMax) this.needs.press(this.full)
+    if (this.needs.areShort) this.needs.press(this.full)
   }
 
   private becomeFull(): void {
