@@ -1,5 +1,5 @@
 // The main script of the executable: a few lines that start the bundle with what V8 made of it when it was
-// packed (code-cache.ts). Reading 5 MB of source takes V8 longer than everything else until a socket listens;
+// packed (code-cache.ts). Reading 4 MB of source takes V8 longer than everything else until a socket listens;
 // with its own notes it compiles next to nothing. The same for the bundle of the threads: the first query
 // does not wait until V8 has read a megabyte.
 //
