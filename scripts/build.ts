@@ -1,26 +1,28 @@
-// Bundles the daemon into one CommonJS file, dist/varve.cjs, which package.ts packs into the executable. Run as a program
-// it also makes dist/npm, the package of the embedded store (build-embedded.ts).
+// Bundles the daemon into two CommonJS files, dist/varve.cjs and what its threads run, dist/varve-worker.cjs, which
+// package.ts packs into the executable. Run as a program it also makes dist/npm, the package of the embedded store
+// (build-embedded.ts).
 //
 //   node scripts/build.ts
 //
-// The bundle has no files beside it, so the worker's source, src/daemon/worker.ts bundled by itself, is put
-// in as the constant string __VARVE_WORKER__. When Node runs the sources directly there is no such name.
-// Whoever starts workers writes
+// In the executable there are no files beside the bundle. So what starts a thread is a text, which is put in as the
+// constant string __VARVE_WORKER__: a few lines that find the threads' bundle in the executable (launcher.ts), and
+// not that bundle, which would be held twice. When Node runs the sources directly there is no such name. Whoever
+// starts workers writes
 //
 //   declare const __VARVE_WORKER__: string | undefined
 //   typeof __VARVE_WORKER__ === 'string'
 //     ? new Worker(__VARVE_WORKER__, { eval: true })
 //     : new Worker(new URL('../daemon/worker.ts', import.meta.url))
 //
-// The text is a module of the bundle, so several uses hold it once. No entry may have a top-level await
-// (CommonJS has none). The version needs nothing: an import of package.json is bundled as it stands.
+// No entry may have a top-level await (CommonJS has none). The version needs nothing: an import of package.json is
+// bundled as it stands.
 //
 // `debug`, which aedes and others call for each packet, is replaced by a function that does nothing: with
 // small writes combined this took aedes from 213 k to 396 k messages/s (the trace costs even when off).
 // Not here: packing (package.ts).
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { buildEmbedded } from './build-embedded.ts'
 
@@ -45,11 +47,10 @@ const silentDebug: Plugin = {
   }
 }
 
-/** What a bundle came to. */
+/** The files of the bundles. */
 export interface Bundle {
-  readonly file: string
-  readonly bytes: number
-  /** The text of the threads' bundle, which is in the file too. */
+  readonly main: string
+  /** The bundle of the threads. */
   readonly worker: string
   /** Names of the npm packages whose code is inside, for their licences. */
   readonly packages: readonly string[]
@@ -59,10 +60,10 @@ export function version(): string {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
 }
 
-/** Makes the worker's source known by name to every module of a bundle. */
-function workerSource(text: string): Plugin {
+/** Makes the text that starts a thread known by name to every module of a bundle. */
+function workerStart(text: string): Plugin {
   return {
-    name: 'worker-source',
+    name: 'worker-start',
     setup(build) {
       build.onResolve({ filter: /^varve:worker$/ }, () => ({ path: 'worker', namespace: 'varve' }))
       build.onLoad({ filter: /.*/, namespace: 'varve' }, () => ({
@@ -73,11 +74,13 @@ function workerSource(text: string): Plugin {
   }
 }
 
-/** Bundles one entry; returns its text and the packages in it. */
-async function bundle(entry: string, worker?: string) {
+/** Bundles one entry into dist; returns its file and the packages in it. @param worker  the text that starts a thread */
+async function bundle(name: string, entry: string, worker?: string) {
+  const file = join(root, 'dist', `${name}.cjs`)
   const result = await build({
     absWorkingDir: root,
     entryPoints: [entry],
+    outfile: file,
     bundle: true,
     platform: 'node',
     format: 'cjs',
@@ -85,34 +88,35 @@ async function bundle(entry: string, worker?: string) {
     external: externals,
     inject: worker === undefined ? [] : ['varve:worker'],
     define: { 'import.meta.url': '"file:///varve.cjs"', 'import.meta.dirname': '"/"' },
-    plugins: worker === undefined ? [silentDebug] : [silentDebug, workerSource(worker)],
+    plugins: worker === undefined ? [silentDebug] : [silentDebug, workerStart(worker)],
     minifySyntax: true,
     // Comments are a third of it, and the only thing in it that is not ASCII: one byte a character in memory.
     minifyWhitespace: true,
     legalComments: 'none',
     metafile: true,
-    write: false,
     logLevel: 'warning'
   })
   const packages = Object.keys(result.metafile.inputs).flatMap(
     path => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []
   )
-  return { text: result.outputFiles[0]!.text, packages }
+  return { file, packages }
 }
 
-/** Writes dist/varve.cjs. @throws what esbuild says when a file is missing or wrong */
+/** Writes the bundles. @throws what esbuild says when a file is missing or wrong */
 export async function buildBundle(): Promise<Bundle> {
-  const worker = await bundle('src/daemon/worker.ts')
-  const main = await bundle('src/main.ts', worker.text)
-  const file = join(root, 'dist', 'varve.cjs')
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, main.text)
+  const start = await buildScript('worker-launcher', calling('launcher', 'launchWorker'))
+  const worker = await bundle('varve-worker', 'src/daemon/worker.ts')
+  const main = await bundle('varve', 'src/main.ts', readFileSync(start, 'utf8'))
   return {
-    file,
-    bytes: Buffer.byteLength(main.text),
-    worker: worker.text,
+    main: main.file,
+    worker: worker.file,
     packages: [...new Set([...main.packages, ...worker.packages])].sort()
   }
+}
+
+/** A script that calls a function of a file that lies here. */
+export function calling(file: string, name: string): string {
+  return `import { ${name} } from './${file}.ts'\n${name}()`
 }
 
 /** Bundles a small script of the packing itself that calls one function; returns its path in dist. */
@@ -131,9 +135,9 @@ export async function buildScript(name: string, text: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const { file, bytes, worker, packages } = await buildBundle()
-  const kib = (n: number) => `${(n / 1024).toFixed(0)} KiB`
-  console.log(`${relative(root, file)}: ${kib(bytes)}, of it the worker ${kib(Buffer.byteLength(worker))}`)
+  const { main, worker, packages } = await buildBundle()
+  for (const file of [main, worker])
+    console.log(`${relative(root, file)}: ${(statSync(file).size / 1024).toFixed(0)} KiB`)
   console.log(`packages inside: ${packages.join(' ')}`)
   await buildEmbedded(join(root, 'dist', 'npm'))
   console.log('dist/npm: the embedded store; npm pack ./dist/npm')

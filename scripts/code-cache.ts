@@ -3,16 +3,16 @@
 // compiled on the way, in the main thread and in the thread that answers. The node that will run them makes
 // them: notes of another version or machine are not taken.
 //
-// This file is also what runs in that node: `node warm-up.cjs <bundle> <data directory> <notes or "">`, and in
-// its threads.
+// This file is also what runs in that node: `node warm-up.cjs <bundle> <threads' bundle> <data directory> <notes or "">`,
+// and in its threads.
 // Not here: how notes are used (launcher.ts), when they are made (package.ts).
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BroadcastChannel, isMainThread } from 'node:worker_threads'
-import { type Piece, type PieceName, requireWith, runScript, scriptOf } from './launcher.ts'
+import threads, { BroadcastChannel, isMainThread, type WorkerOptions } from 'node:worker_threads'
+import { type Piece, type PieceName, runScript, scriptOf } from './launcher.ts'
 
 /** An emulator on a busy machine is slow. */
 const startS = 600
@@ -32,7 +32,8 @@ function lines(endMs: number): string {
 
 /** What a thread is told, as a global of its own. */
 interface ThreadNotes {
-  readonly source: string
+  /** The file of its bundle. */
+  readonly bundle: string
   /** Where its notes go; empty: they are not kept. */
   readonly into: string
 }
@@ -59,18 +60,18 @@ const questions: readonly (readonly [path: string, told: string])[] = [
   ['/query?db=varve&q=SELECT+mean(a)+FROM+warm+WHERE+time+>+now()-1h+GROUP+BY+time(5m)', '"values":[[']
 ]
 
-/** The notes of a bundle for one node. @param command  runs that node @throws what it says when it fails */
+/** The notes of the bundles for one node. @param command  runs that node @throws what it says when it fails */
 export function makeNotes(
   command: readonly string[],
   warmUp: string,
-  bundle: string
+  bundle: Readonly<Record<PieceName, string>>
 ): Record<PieceName, Buffer> {
   const dir = fs.mkdtempSync(join(os.tmpdir(), 'varve-notes-'))
   try {
     const [program, ...before] = command as [string, ...string[]]
     const notes = join(dir, 'notes')
     for (const into of ['', notes]) {
-      execFileSync(program, [...before, warmUp, bundle, join(dir, 'data'), into], {
+      execFileSync(program, [...before, warmUp, bundle.main, bundle.worker, join(dir, 'data'), into], {
         stdio: ['ignore', 'ignore', 'pipe'],
         timeout: startS * 2000
       })
@@ -86,12 +87,13 @@ function workerNotes(notes: string): string {
 }
 
 /** What runs in the node that will run the notes. Ends like a crash, so that a WAL is left. */
-export async function warmUp(bundle: string, dir: string, into: string): Promise<never> {
-  const script = scriptOf('main', piece(fs.readFileSync(bundle, 'latin1').replace(/^#!.*/, '')))
+export async function warmUp(bundle: string, worker: string, dir: string, into: string): Promise<never> {
+  const script = scriptOf('main', piece(bundle))
   const ports = ['--mqtt.port', '0', '--mqtt.ws_port', '0', '--http.port', '0']
   process.argv.splice(1, Infinity, 'varve', 'serve', '--data', dir, ...ports)
-  const required = requireWith((source, { name }) => {
-    const told: ThreadNotes = { source, into: into !== '' && name === queryThread ? workerNotes(into) : '' }
+  const required = requireWith(({ name }) => {
+    const isKept = into !== '' && name === queryThread
+    const told: ThreadNotes = { bundle: worker, into: isKept ? workerNotes(into) : '' }
     return `globalThis.varveThreadNotes = ${JSON.stringify(told)}; require(${JSON.stringify(__filename)})`
   })
   runScript('main', script, required)
@@ -137,8 +139,8 @@ async function takeWorkerNotes(into: string): Promise<void> {
 
 /** What runs in the threads of the warm-up. */
 export function noteWorker(): void {
-  const { source, into } = globalThis.varveThreadNotes!
-  const script = scriptOf('worker', piece(source))
+  const { bundle, into } = globalThis.varveThreadNotes!
+  const script = scriptOf('worker', piece(bundle))
   runScript('worker', script)
   if (into === '') return
   const channel = new BroadcastChannel(channelName)
@@ -149,14 +151,31 @@ export function noteWorker(): void {
   channel.unref()
 }
 
-function piece(source: string): Piece {
-  return { source, notes: Buffer.alloc(0) }
+/** What V8 compiles of a bundle's text, and makes its notes of. */
+export function sourceOf(text: string): string {
+  return text.replace(/^#!.*/, '')
+}
+
+function piece(bundle: string): Piece {
+  return { source: sourceOf(fs.readFileSync(bundle, 'latin1')), notes: Buffer.alloc(0) }
+}
+
+/** What a bundle requires, with threads that start by another text than the one it gives them. */
+function requireWith(start: (options: WorkerOptions) => string): NodeJS.Require {
+  class NotedWorker extends threads.Worker {
+    constructor(_code: string | URL, options: WorkerOptions = {}) {
+      super(start(options), options)
+    }
+  }
+  const noted = { ...threads, Worker: NotedWorker }
+  const isThreads = (id: string) => id === 'worker_threads' || id === 'node:worker_threads'
+  return Object.assign((id: string) => (isThreads(id) ? noted : require(id)), require)
 }
 
 /** The entry of warm-up.cjs. */
 export function main(): void {
   if (!isMainThread) noteWorker()
-  else void warmUp(...(process.argv.slice(2) as [string, string, string]))
+  else void warmUp(...(process.argv.slice(2) as [string, string, string, string]))
 }
 
 async function readyAt(runFile: string): Promise<string> {

@@ -1,5 +1,5 @@
 // The main script of the executable: a few lines that start the bundle with what V8 made of it when it was
-// packed (code-cache.ts). Reading 5 MB of source takes V8 longer than everything else until a socket listens;
+// packed (code-cache.ts). Reading 4 MB of source takes V8 longer than everything else until a socket listens;
 // with its own notes it compiles next to nothing. The same for the bundle of the threads: the first query
 // does not wait until V8 has read a megabyte.
 //
@@ -12,7 +12,6 @@
 // Not here: who puts the pieces together (package.ts). This file is bundled by itself, with next to nothing.
 import fs from 'node:fs'
 import vm from 'node:vm'
-import threads, { type WorkerOptions } from 'node:worker_threads'
 import { boundHeaps } from '../src/daemon/heap.ts'
 
 declare const require: NodeJS.Require
@@ -98,32 +97,12 @@ function readAt(fd: number, at: number, length: number): Buffer {
   return bytes
 }
 
-/**
- * What a bundle requires, with threads that start by another text than the one it gives them.
- * @param start  the text to run in place of a bundle's text
- */
-export function requireWith(start: (text: string, options: WorkerOptions) => string): NodeJS.Require {
-  class PackedWorker extends threads.Worker {
-    constructor(code: string | URL, options: WorkerOptions = {}) {
-      super(options.eval === true ? start(String(code), options) : code, options)
-    }
-  }
-  const packed = { ...threads, Worker: PackedWorker }
-  const isThreads = (id: string) => id === 'worker_threads' || id === 'node:worker_threads'
-  return Object.assign((id: string) => (isThreads(id) ? packed : require(id)), require)
+/** Starts what lies at the end of this executable. */
+export function launch(): void {
+  runScript('main', scriptOf('main', pieceOf(SELF, 'main')))
 }
 
-/** Starts what lies at the end of this executable. @param worker  the text that starts its threads */
-export function launch(worker: string): void {
-  const script = scriptOf('main', pieceOf(SELF, 'main'))
-  runScript(
-    'main',
-    script,
-    requireWith(() => worker)
-  )
-}
-
-/** The same in a thread. */
+/** The same in a thread, by a text that the bundle has as a constant (build.ts). */
 export function launchWorker(): void {
   runScript('worker', scriptOf('worker', pieceOf(SELF, 'worker')))
 }

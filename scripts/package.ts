@@ -27,10 +27,10 @@ import {
 } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Bundle, buildBundle, buildScript, root } from './build.ts'
-import { makeNotes } from './code-cache.ts'
+import { type Bundle, buildBundle, buildScript, calling, root } from './build.ts'
+import { makeNotes, sourceOf } from './code-cache.ts'
 import { buildDeb } from './deb.ts'
-import { tailOf } from './launcher.ts'
+import { type PieceName, tailOf } from './launcher.ts'
 
 export const architectures = ['x64', 'arm64'] as const
 export type Architecture = (typeof architectures)[number]
@@ -120,15 +120,12 @@ function appendBundles(architecture: Architecture, executable: string, node: str
   const command = commandOf(architecture, node)
   if (command === null) console.log(`${architecture}: no emulator here, so it starts without notes (slower)`)
   const none = { main: Buffer.alloc(0), worker: Buffer.alloc(0) }
-  const notes = command === null ? none : makeNotes(command, packed.warmUp, packed.bundle.file)
-  const main = readFileSync(packed.bundle.file, 'utf8').replace(/^#!.*/, '')
-  appendFileSync(
-    executable,
-    tailOf({
-      main: { source: ascii(main), notes: notes.main },
-      worker: { source: ascii(packed.bundle.worker), notes: notes.worker }
-    })
-  )
+  const notes = command === null ? none : makeNotes(command, packed.warmUp, packed.bundle)
+  const piece = (name: PieceName) => ({
+    source: ascii(sourceOf(readFileSync(packed.bundle[name], 'utf8'))),
+    notes: notes[name]
+  })
+  appendFileSync(executable, tailOf({ main: piece('main'), worker: piece('worker') }))
 }
 
 /** Anything else would take twice the memory, and not be read back as it was. */
@@ -158,7 +155,7 @@ function buildExecutable(architecture: Architecture, packed: Packed): string {
   return final
 }
 
-/** What is packed: the bundle, and scripts in dist. */
+/** What is packed: the bundles, and scripts in dist. */
 interface Packed {
   readonly bundle: Bundle
   readonly launcher: string
@@ -169,10 +166,6 @@ function printSize(file: string): void {
   console.log(`${relative(root, file)}: ${(statSync(file).size / 1e6).toFixed(1)} MB`)
 }
 
-function launching(call: string): string {
-  return `import { ${call.slice(0, call.indexOf('('))} } from './launcher.ts'\n${call}`
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { only: { type: 'string' }, 'no-deb': { type: 'boolean' } } })
   const wanted = architectures.filter(name => values.only === undefined || values.only === name)
@@ -180,11 +173,10 @@ async function main(): Promise<void> {
     throw new Error(`Cannot pack for ${values.only}: know ${architectures.join(' and ')}`)
   mkdirSync(cache, { recursive: true })
   const bundle = await buildBundle()
-  printSize(bundle.file)
-  const worker = await buildScript('worker-launcher', launching('launchWorker()'))
-  const workerText = JSON.stringify(readFileSync(worker, 'utf8'))
-  const launcher = await buildScript('launcher', launching(`launch(${workerText})`))
-  const warmUp = await buildScript('warm-up', "import { main } from './code-cache.ts'\nmain()")
+  printSize(bundle.main)
+  printSize(bundle.worker)
+  const launcher = await buildScript('launcher', calling('launcher', 'launch'))
+  const warmUp = await buildScript('warm-up', calling('code-cache', 'main'))
   for (const architecture of wanted) {
     const executable = buildExecutable(architecture, { bundle, launcher, warmUp })
     printSize(executable)

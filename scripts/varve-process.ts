@@ -82,7 +82,7 @@ async function isReady(url: string): Promise<boolean> {
 
 /** Starts `varve serve` on free ports. @throws with what it said, when it ends or is not ready in time */
 export async function startVarve(options: VarveOptions): Promise<Varve> {
-  const { program = 'source', dataDir, flags = [], env = {}, readyMsMax = 20_000 } = options
+  const { program = 'source', dataDir, flags = [], env = {}, readyMsMax = 60_000 } = options
   const [command, ...before] = options.main ? [process.execPath, options.main] : programs[program]
   const ports = ['mqtt.port', 'mqtt.ws_port', 'http.port'].flatMap(key => [`--${key}`, '0'])
   const started = performance.now()

@@ -49,7 +49,8 @@ export interface BrokerOptions {
   services?: (broker: Broker) => readonly TopicService[]
 }
 
-const sweepMs = 1_000
+/** How often it looks for subscribers that are stuck and sessions that are over, ms. */
+export const sweepMs = 1_000
 
 export class Broker implements DoorHost {
   readonly limits: BrokerLimits

@@ -16,7 +16,6 @@ export function addMetrics(metrics: Metrics, parts: Parts): void {
 
 function counters(parts: Parts): MetricFacts[] {
   const { broker, messages, lines, remote, meter, deadLetters, workers, http } = parts
-  const { stats } = broker
   const { engine, series } = parts.storage
   const causes = (of: 'bytes' | 'syncs' | 'metadataBytes') =>
     Object.entries(meter.counts).map(([cause, count]) => [{ cause }, count[of]] as const)
@@ -41,30 +40,7 @@ function counters(parts: Parts): MetricFacts[] {
       labels: ['code'],
       read: () => Object.entries(deadLetters.counts).map(([code, count]) => [{ code }, count] as const)
     },
-    {
-      name: 'mqtt_published',
-      help: 'PUBLISH packets taken from clients, by quality of service.',
-      labels: ['qos'],
-      read: () => [
-        [{ qos: '0' }, stats.publishedQos0],
-        [{ qos: '1' }, stats.publishedQos1],
-        [{ qos: '2' }, stats.publishedQos2]
-      ]
-    },
-    { name: 'mqtt_acknowledged', help: 'PUBACK and PUBREC sent, after their sync.', read: () => stats.acked },
-    { name: 'mqtt_delivered', help: 'PUBLISH packets sent to subscribers.', read: () => stats.delivered },
-    {
-      name: 'mqtt_dropped',
-      help: 'Messages a slow subscriber lost.',
-      read: () => stats.droppedQos0 + stats.droppedQueued
-    },
-    { name: 'mqtt_received_bytes', help: 'Bytes read from MQTT sockets.', read: () => stats.bytesIn },
-    { name: 'mqtt_sent_bytes', help: 'Bytes written to MQTT sockets.', read: () => stats.bytesOut },
-    {
-      name: 'mqtt_early_syncs',
-      help: 'Syncs asked for early because clients waited.',
-      read: () => stats.eager
-    },
+    ...brokerCounters(broker),
     { name: 'http_requests', help: 'HTTP requests answered.', read: () => http.requests },
     {
       name: 'http_failures',
@@ -94,6 +70,36 @@ function counters(parts: Parts): MetricFacts[] {
       read: () => causes('syncs')
     },
     { name: 'damaged_places', help: 'Damaged places found since the start.', read: () => parts.damage.length }
+  ]
+}
+
+/** What clients of MQTT sent and were sent. */
+function brokerCounters({ stats }: Parts['broker']): MetricFacts[] {
+  return [
+    {
+      name: 'mqtt_published',
+      help: 'PUBLISH packets taken from clients, by quality of service.',
+      labels: ['qos'],
+      read: () => [
+        [{ qos: '0' }, stats.publishedQos0],
+        [{ qos: '1' }, stats.publishedQos1],
+        [{ qos: '2' }, stats.publishedQos2]
+      ]
+    },
+    { name: 'mqtt_acknowledged', help: 'PUBACK and PUBREC sent, after their sync.', read: () => stats.acked },
+    { name: 'mqtt_delivered', help: 'PUBLISH packets sent to subscribers.', read: () => stats.delivered },
+    {
+      name: 'mqtt_dropped',
+      help: 'Messages a slow subscriber lost.',
+      read: () => stats.droppedQos0 + stats.droppedQueued
+    },
+    { name: 'mqtt_received_bytes', help: 'Bytes read from MQTT sockets.', read: () => stats.bytesIn },
+    { name: 'mqtt_sent_bytes', help: 'Bytes written to MQTT sockets.', read: () => stats.bytesOut },
+    {
+      name: 'mqtt_early_syncs',
+      help: 'Syncs asked for early because clients waited.',
+      read: () => stats.eager
+    }
   ]
 }
 

@@ -1,17 +1,21 @@
-// Which WAL files are still needed, by whom, and who is told when they run short: each owner has a checkpoint, the
-// first file that it needs, and a file is free when no owner needs it any more.
+// Which WAL files are still needed, by whom, when the next one is due, and who is told when they run short: each owner
+// has a checkpoint, the first file that it needs, and a file is free when no owner needs it any more.
 //
-// Invariants: a checkpoint only moves forward; every owner has one.
-// Not here: the files (wal-files.ts), when they are found to be short (wal.ts).
+// Invariants: a checkpoint only moves forward; every owner has one; the next file is due once a file.
+// Not here: the files (wal-files.ts), when it is looked whether they are short (wal.ts).
 import { assert } from '../base/assert.ts'
 import { VarveError } from '../base/errors.ts'
 import type { WalFiles } from './wal-files.ts'
 import type { WalOwner, WalPressure } from './wal-owner.ts'
 
+/** So many files that are not pinned are few: the current one and two more, which are written while owners flush. */
+const SHORT_FILES = 3
+
 export class WalNeeds {
   private readonly files: WalFiles
   private readonly checkpoints: Map<number, number>
   private readonly listeners: ((pressure: WalPressure) => void)[] = []
+  private isNextMade = false
 
   constructor(
     files: WalFiles,
@@ -21,6 +25,19 @@ export class WalNeeds {
     this.files = files
     this.checkpoints = new Map(checkpoints)
     for (const owner of owners) assert(this.checkpoints.has(owner.kind), 'every owner has a checkpoint')
+  }
+
+  /** Whether it is time to make the next file ready: once a file, when half of it is used. */
+  isNextDue(used: number): boolean {
+    const isHalfUsed = used * 2 >= this.files.fileBytes
+    const isDue = isHalfUsed && !this.isNextMade
+    this.isNextMade = isHalfUsed
+    return isDue
+  }
+
+  /** Two files or fewer are left beside the current one. */
+  get areShort(): boolean {
+    return this.files.pinnedCount + SHORT_FILES >= this.files.filesMax
   }
 
   /** The state of the files. @param full  the WAL waits for one */

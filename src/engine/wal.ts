@@ -28,6 +28,7 @@ import { EAGER, LAZY, NORMAL, type PaceOptions, SyncPace, type Urgency } from '.
 import type { WalFiles } from './wal-files.ts'
 import { WalNeeds } from './wal-needs.ts'
 import type { WalOwner, WalPressure, WalStats } from './wal-owner.ts'
+import { WalRotations } from './wal-rotations.ts'
 import type { WalWriter } from './wal-writer.ts'
 
 export { EAGER, LAZY, NORMAL, type Urgency, type WalOwner, type WalPressure }
@@ -62,7 +63,7 @@ export class Wal {
   private readonly timer: GroupTimer
   private readonly needs: WalNeeds
   private readonly waiters = new GroupWaiters()
-  private rotations: PromiseWithResolvers<number>[] = []
+  private readonly rotations = new WalRotations()
   private readonly group: GroupBuilder
   /** `group` is the one before the pending one: the medium had no room for it yet. */
   private isHeld = false
@@ -70,7 +71,6 @@ export class Wal {
   private inFlight = 0
   private running: Promise<void> | null = null
   private closing = false
-  private warned = false
 
   constructor(parts: WalParts) {
     this.parts = parts
@@ -192,10 +192,9 @@ export class Wal {
   rotate(): Promise<number> {
     this.check()
     if (this.full) return Promise.resolve(this.parts.writer.nextSequence)
-    const rotation = Promise.withResolvers<number>()
-    this.rotations.push(rotation)
+    const next = this.rotations.ask()
     this.schedule()
-    return rotation.promise
+    return next
   }
 
   /** An owner's checkpoint is durable: files before all checkpoints become free. */
@@ -233,7 +232,7 @@ export class Wal {
   /** Sees to it that run() is called when the pending group is due. */
   private schedule(): void {
     if (this.running || this.full || this.failure !== null || this.closing) return
-    const isUrgent = this.rotations.length > 0 || this.isHeld
+    const isUrgent = this.rotations.isAsked || this.isHeld
     this.timer.set(isUrgent ? 0 : this.pace.waitMs(this.noted, this.parts.clock.monotonicMs()))
   }
 
@@ -254,15 +253,15 @@ export class Wal {
   }
 
   private async run(): Promise<void> {
-    const { clock } = this.parts
+    const { clock, writer } = this.parts
     while (!this.closing) {
       const waitMs = this.isHeld ? 0 : this.pace.waitMs(this.noted, clock.monotonicMs())
-      if (waitMs > 0 && (this.rotations.length === 0 || waitMs === Infinity)) break
+      if (waitMs > 0 && (!this.rotations.isAsked || waitMs === Infinity)) break
       if (!(await this.writeGroup())) return this.becomeFull()
       // Under load something is always pending: a rotation waits for one group, not for a quiet moment.
-      if (this.rotations.length > 0) this.endRotations(this.parts.writer.endFile())
+      if (this.rotations.isAsked) this.rotations.end(writer.endFile())
     }
-    if (this.rotations.length > 0) this.endRotations(this.parts.writer.endFile())
+    if (this.rotations.isAsked) this.rotations.end(writer.endFile())
   }
 
   /** False when there is no room for it now: it is not drained then, or held. */
@@ -311,20 +310,14 @@ export class Wal {
 
   /** Makes the next file ready while the current one still has room, and warns when files run short. */
   private prepareNext(): void {
-    const { files, writer } = this.parts
-    if (writer.used * 2 < files.fileBytes) {
-      this.warned = false
-      return
-    }
-    if (this.warned) return
-    this.warned = true
+    if (!this.needs.isNextDue(this.parts.writer.used)) return
     this.prepare()
-    if (files.pinnedCount + 3 >= files.filesMax) this.needs.press(this.full)
+    if (this.needs.areShort) this.needs.press(this.full)
   }
 
   private becomeFull(): void {
     this.full = true
-    this.endRotations(this.parts.writer.nextSequence)
+    this.rotations.end(this.parts.writer.nextSequence)
     this.needs.press(this.full)
     this.parts.clock.after(FULL_RETRY_MS, () => {
       if (!this.full) return
@@ -333,20 +326,13 @@ export class Wal {
     })
   }
 
-  private endRotations(sequence: number): void {
-    const rotations = this.rotations
-    this.rotations = []
-    for (const rotation of rotations) rotation.resolve(sequence)
-  }
-
   private fail(error: unknown): void {
     if (this.failure !== null) return
     this.failure = new VarveError('VARVE_STORE_FAILED', `Cannot write the WAL: ${reason(error)}`, {
       cause: error
     })
     this.timer.cancel()
-    for (const rotation of this.rotations) rotation.reject(this.failure)
-    this.rotations = []
+    this.rotations.fail(this.failure)
     this.waiters.fail(this.failure)
     // A bug of ours is not the medium's failure: it must end the process.
     if (!(error instanceof VarveError)) throw error

@@ -1,10 +1,8 @@
-// MQTT 3.1.1 and 5 behaviour that must not depend on the way a packet takes: every test runs with the fast
-// path and with everything through aedes.
+// How MQTT 3.1.1 and 5 carry messages, which must not depend on the way a packet takes: every test runs with
+// the fast path and with everything through aedes. Not here: acknowledgements (acknowledgements.test.ts),
+// connections and sessions (sessions.test.ts).
 import t from 'tap'
 import { bytesOf, client, FakeStore, inbox, pause, portOf, RawClient, startBroker, until } from './kit.ts'
-
-// Tests that wait for a second of real time wait beside each other.
-t.jobs = 2
 
 for (const fastPath of [true, false]) {
   const way = fastPath ? 'fast path' : 'aedes'
@@ -86,84 +84,6 @@ for (const fastPath of [true, false]) {
     await broker.close()
   })
 
-  t.test(`${way}: acknowledgements wait for the sync while later packets are accepted`, async t => {
-    const store = new FakeStore(false)
-    const broker = await startBroker(store, { fastPath })
-    const raw = await RawClient.open(broker)
-    raw.send({ cmd: 'publish', topic: 't', payload: '1', qos: 1, messageId: 1 })
-    raw.send({ cmd: 'publish', topic: 't', payload: '2', qos: 2, messageId: 2 })
-    raw.send({ cmd: 'publish', topic: 't', payload: '3', qos: 1, messageId: 3, retain: true })
-    raw.send({ cmd: 'publish', topic: 't', payload: '4', qos: 1, messageId: 4 })
-    raw.send({ cmd: 'pingreq' })
-    raw.send({ cmd: 'subscribe', messageId: 5, subscriptions: [{ topic: 'x', qos: 0 }] })
-    t.ok(await until(() => store.stored.length === 4 && raw.of('suback').length === 1))
-    t.equal(raw.of('pingresp').length, 1)
-    t.equal(raw.of('puback').length + raw.of('pubrec').length, 0, 'nothing is acknowledged before the sync')
-    t.equal(broker.stats.unacked, 4)
-    raw.send({ cmd: 'publish', topic: 't', payload: '2', qos: 2, messageId: 2, dup: true })
-    await pause(30)
-    t.equal(store.stored.length, 4, 'a QoS 2 message sent again is not taken twice')
-    t.equal(raw.of('pubrec').length, 0)
-    store.sync()
-    t.ok(await until(() => raw.of('puback').length === 3 && raw.of('pubrec').length === 2))
-    t.same(
-      raw.of('puback').map(p => p.messageId),
-      [1, 3, 4]
-    )
-    raw.send({ cmd: 'pubrel', messageId: 2 })
-    t.ok(await until(() => raw.of('pubcomp').length === 1))
-    raw.send({ cmd: 'publish', topic: 't', payload: 'new', qos: 2, messageId: 2 })
-    t.ok(await until(() => store.stored.length === 5), 'the id is free again')
-    raw.end()
-    await broker.close(0)
-  })
-
-  t.test(`${way}: a QoS 2 message sent again on a new connection waits for the same sync`, async t => {
-    const store = new FakeStore(false)
-    const broker = await startBroker(store, { fastPath })
-    const first = await RawClient.open(broker, { clientId: 'p', clean: false })
-    first.send({ cmd: 'publish', topic: 't', payload: '1', qos: 2, messageId: 9 })
-    await until(() => store.stored.length === 1)
-    first.end()
-    const second = await RawClient.open(broker, { clientId: 'p', clean: false })
-    t.match(second.packets[0], { cmd: 'connack', sessionPresent: true })
-    second.send({ cmd: 'publish', topic: 't', payload: '1', qos: 2, messageId: 9, dup: true })
-    await pause(30)
-    t.equal(store.stored.length, 1)
-    t.equal(second.of('pubrec').length, 0)
-    store.sync()
-    t.ok(await until(() => second.of('pubrec').length === 1))
-    second.end()
-    await broker.close(0)
-  })
-
-  t.test(`${way}: a store that refuses is never acknowledged`, async t => {
-    const store = new FakeStore(false)
-    const broker = await startBroker(store, { fastPath })
-    const waiting = await RawClient.open(broker)
-    waiting.send({ cmd: 'publish', topic: 't', payload: '1', qos: 1, messageId: 1 })
-    await until(() => store.stored.length === 1)
-    store.fail()
-    t.ok(await until(() => waiting.isClosed), 'who waits when the sync fails is closed')
-    const old = await RawClient.open(broker)
-    old.send({ cmd: 'publish', topic: 't', payload: '1', qos: 1, messageId: 1 })
-    t.ok(await until(() => old.isClosed), 'version 3.1.1 is closed')
-    const lazy = await RawClient.open(broker)
-    lazy.send({ cmd: 'publish', topic: 't', payload: '1', qos: 0 })
-    lazy.send({ cmd: 'pingreq' })
-    t.ok(await until(() => lazy.of('pingresp').length === 1), 'QoS 0 is dropped and the client stays')
-    const five = await RawClient.open(broker, {}, 5)
-    five.send({ cmd: 'publish', topic: 't', payload: '1', qos: 1, messageId: 1 }, 5)
-    five.send({ cmd: 'publish', topic: 't', payload: '1', qos: 2, messageId: 2 }, 5)
-    t.ok(await until(() => five.of('pubrec').length === 1))
-    t.match(five.of('puback')[0], { messageId: 1, reasonCode: 0x80 })
-    t.match(five.of('pubrec')[0], { messageId: 2, reasonCode: 0x80 })
-    t.equal(waiting.of('puback').length + old.of('puback').length, 0)
-    five.end()
-    lazy.end()
-    await broker.close(0)
-  })
-
   t.test(`${way}: retained messages are served to new subscribers and deleted by an empty one`, async t => {
     const store = new FakeStore()
     const broker = await startBroker(store, { fastPath })
@@ -199,80 +119,6 @@ for (const fastPath of [true, false]) {
     await again.close()
   })
 
-  t.test(`${way}: a will is sent when the connection breaks, not after DISCONNECT`, async t => {
-    const store = new FakeStore()
-    const broker = await startBroker(store, { fastPath })
-    const watcher = await client(broker)
-    const got = inbox(watcher)
-    await watcher.subscribeAsync('will/#', { qos: 1 })
-    const will = { topic: 'will/a', payload: Buffer.from('dead'), qos: 1, retain: true }
-    const breaks = await RawClient.open(broker, { will })
-    const leaves = await RawClient.open(broker, { will: { ...will, topic: 'will/b' } })
-    leaves.send({ cmd: 'disconnect' })
-    t.ok(await until(() => leaves.isClosed))
-    breaks.end()
-    t.ok(await until(() => got.length === 1))
-    await pause(20)
-    t.same(
-      got.map(m => [m.topic, m.text, m.qos]),
-      [['will/a', 'dead', 1]]
-    )
-    t.same(
-      store.stored.map(s => s.topic),
-      ['will/a']
-    )
-    t.ok(store.retained.has('will/a'))
-    await broker.close()
-  })
-
-  t.test(
-    `${way}: a second connection takes over, and a session keeps subscriptions and messages`,
-    async t => {
-      const store = new FakeStore()
-      const broker = await startBroker(store, { fastPath })
-      const first = await RawClient.open(broker, { clientId: 'dev', clean: false })
-      t.match(first.packets[0], { sessionPresent: false })
-      first.send({
-        cmd: 'subscribe',
-        messageId: 1,
-        subscriptions: [
-          { topic: 'q/#', qos: 1 },
-          { topic: 'z', qos: 0 }
-        ]
-      })
-      await until(() => first.of('suback').length === 1)
-      const publisher = await client(broker)
-      await publisher.publishAsync('q/0', 'unacknowledged', { qos: 1 })
-      await until(() => first.of('publish').length === 1)
-      const second = await RawClient.open(broker, { clientId: 'dev', clean: false })
-      t.ok(await until(() => first.isClosed))
-      t.match(second.packets[0], { cmd: 'connack', sessionPresent: true })
-      t.ok(await until(() => second.of('publish').length === 1))
-      t.match(second.of('publish')[0], { dup: true, qos: 1, topic: 'q/0' })
-      second.send({ cmd: 'puback', messageId: second.of('publish')[0]!.messageId })
-      await pause(10)
-      second.end()
-      await until(() => broker.stats.clients === 1)
-      for (let i = 1; i <= 5; i++) await publisher.publishAsync('q/1', `${i}`, { qos: 1 })
-      await publisher.publishAsync('q/1', 'qos 0 is not kept', { qos: 0 })
-      const third = await RawClient.open(broker, { clientId: 'dev', clean: false })
-      t.ok(await until(() => third.of('publish').length === 5))
-      t.same(
-        third.of('publish').map(p => String(p.payload)),
-        ['1', '2', '3', '4', '5']
-      )
-      third.end()
-      await until(() => broker.stats.clients === 1)
-      const clean = await RawClient.open(broker, { clientId: 'dev', clean: true })
-      t.match(clean.packets[0], { sessionPresent: false })
-      await publisher.publishAsync('q/1', 'x', { qos: 1 })
-      await pause(20)
-      t.equal(clean.of('publish').length, 0, 'a clean session forgets')
-      clean.end()
-      await broker.close()
-    }
-  )
-
   t.test(`${way}: filters match as the standard says, and unsubscribing ends it`, async t => {
     const store = new FakeStore()
     const broker = await startBroker(store, { fastPath })
@@ -297,21 +143,6 @@ for (const fastPath of [true, false]) {
       got.map(m => m.topic),
       ['a/b', '/x', '$other/y', '/x']
     )
-    await broker.close()
-  })
-
-  t.test(`${way}: keep-alive counts packets of both ways`, { buffered: true }, async t => {
-    const store = new FakeStore()
-    const broker = await startBroker(store, { fastPath })
-    const silent = await RawClient.open(broker, { keepalive: 1 })
-    const busy = await RawClient.open(broker, { keepalive: 1 })
-    for (let i = 0; i < 10; i++) {
-      busy.send({ cmd: 'publish', topic: 't', payload: `${i}`, qos: 0 })
-      await pause(200)
-    }
-    t.ok(silent.isClosed)
-    t.notOk(busy.isClosed)
-    busy.end()
     await broker.close()
   })
 
@@ -367,25 +198,6 @@ for (const fastPath of [true, false]) {
     five.send(Buffer.from([0x30, 4, 0, 1, 0x2b, 0]))
     t.ok(await until(() => five.isClosed))
     t.match(five.of('disconnect')[0], { reasonCode: 0x90 })
-    await broker.close()
-  })
-
-  t.test(`${way}: version 5 sessions end when their expiry says`, async t => {
-    const store = new FakeStore()
-    const broker = await startBroker(store, { fastPath })
-    const properties = { sessionExpiryInterval: 100 }
-    const first = await RawClient.open(broker, { clientId: 's', clean: true, properties }, 5)
-    first.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 's', qos: 1 }] }, 5)
-    await until(() => first.of('suback').length === 1)
-    first.end()
-    await until(() => broker.stats.clients === 0)
-    const second = await RawClient.open(broker, { clientId: 's', clean: false }, 5)
-    t.match(second.packets[0], { sessionPresent: true })
-    second.end()
-    await until(() => broker.stats.clients === 0)
-    const third = await RawClient.open(broker, { clientId: 's', clean: false }, 5)
-    t.match(third.packets[0], { sessionPresent: false }, 'expiry 0 ended it')
-    third.end()
     await broker.close()
   })
 }

@@ -18,7 +18,7 @@ async function flood(t: Test, store: FakeStore): Promise<Record<string, unknown>
     )
   raw.socket.write(Buffer.concat(Array.from({ length: messages }, (_, i) => packet(i))))
   const acks = () => raw.packets.filter(one => one.cmd === 'puback')
-  await until(() => acks().length === messages, 3_000)
+  await until(() => acks().length === messages)
   return acks()
 }
 

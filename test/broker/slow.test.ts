@@ -1,18 +1,10 @@
 // Subscribers that cannot keep up: who is waited for and how long, what all of them may hold together.
 import t from 'tap'
-import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { brokerLimits } from '../../src/broker/limits.ts'
 import { Outlets } from '../../src/broker/outlet.ts'
 import { holdMs, Patience } from '../../src/broker/patience.ts'
 import { HandClock } from '../kit/hand-clock.ts'
-import { bytesOf, FakeStore, RawClient, startBroker, until } from './kit.ts'
-
-/** Time goes by twenty times slower: whoever is quick here is so on a busy machine too. */
-const slowClock: Clock = {
-  nowUs: () => systemClock.nowUs(),
-  monotonicMs: () => systemClock.monotonicMs() / 20,
-  after: (ms, callback) => systemClock.after(ms * 20, callback)
-}
+import { bytesOf, FakeStore, RawClient, slowClock, startBroker, until } from './kit.ts'
 
 /** Only what Patience asks of a publisher. */
 class Held {
@@ -130,7 +122,7 @@ for (const fastPath of [true, false]) {
       publisher.send(Buffer.concat(batch))
       held = Math.max(held, broker.outlets.totalBytes)
     }
-    t.ok(await until(() => quick.of('publish').length === messages, 20_000), 'nothing is lost')
+    t.ok(await until(() => quick.of('publish').length === messages), 'nothing is lost')
     t.same(
       quick.of('publish').map(packet => (packet.payload as Buffer).readUInt32BE()),
       Array.from({ length: messages }, (_, i) => i),

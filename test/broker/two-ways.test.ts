@@ -5,11 +5,14 @@ import { VarveError } from '../../src/base/errors.ts'
 import { Random } from '../../src/base/random.ts'
 import { hashPassword } from '../../src/broker/auth.ts'
 import type { Broker } from '../../src/broker/server.ts'
-import { bytesOf, FakeStore, pause, RawClient, startBroker, until } from './kit.ts'
+import { bytesOf, FakeStore, pause, pauseLate, RawClient, startBroker, until } from './kit.ts'
 
 const firstSeed = Number(process.env.VARVE_SEED ?? 1)
 const seeds = process.env.VARVE_SEED === undefined ? 4 : 1
 const steps = 45
+
+/** A machine that makes pauses so much longer makes messages come after the keep-alive, ms: it is tried again. */
+const lateMsMax = 600
 
 type Packet = Record<string, unknown>
 
@@ -314,18 +317,22 @@ for (const fastPath of [true, false]) {
     { buffered: true },
     async t => {
       const broker = await startBroker(new FakeStore(), { fastPath })
-      const steady = await RawClient.open(broker, { keepalive: 1 })
-      const bursts = await RawClient.open(broker, { keepalive: 1 })
       const send = (raw: RawClient): void => raw.send({ cmd: 'publish', topic: 't', payload: 'x', qos: 0 })
-      for (let n = 0; n < 3; n++) {
-        send(steady)
-        send(bursts)
-        await pause(60)
-        send(bursts)
-        await pause(1100)
+      for (let lateMs = Number.POSITIVE_INFINITY; lateMs > lateMsMax; ) {
+        const steady = await RawClient.open(broker, { keepalive: 2 })
+        const bursts = await RawClient.open(broker, { keepalive: 2 })
+        lateMs = 0
+        for (let n = 0; n < 3; n++) {
+          send(steady)
+          send(bursts)
+          const firstMs = await pauseLate(60)
+          send(bursts)
+          lateMs = Math.max(lateMs, firstMs + (await pauseLate(2100)))
+        }
+        const isOpen = !steady.isClosed && !bursts.isClosed
+        if (lateMs <= lateMsMax) t.ok(isOpen, 'a message within one and a half times the keep-alive')
+        t.ok(await until(() => steady.isClosed && bursts.isClosed), 'and none after it')
       }
-      t.notOk(steady.isClosed || bursts.isClosed, 'a message within one and a half times the keep-alive')
-      t.ok(await until(() => steady.isClosed && bursts.isClosed, 2500), 'and none after it')
       await broker.close()
     }
   )

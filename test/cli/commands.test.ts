@@ -83,6 +83,7 @@ t.test('wrong usage is answered on standard error with 1', async t => {
 /** A daemon that tells what happens to it. */
 function fakeDaemon(told: string[], failed: Promise<never> = new Promise(() => {})) {
   let config: Config | null = null
+  const started = Promise.withResolvers<void>()
   const daemon: RunningDaemon = {
     stop: async () => void told.push('stop'),
     reload: next => void told.push(`reload ${next.ack.delayMax}`),
@@ -91,9 +92,12 @@ function fakeDaemon(told: string[], failed: Promise<never> = new Promise(() => {
   }
   return {
     config: () => config!,
+    /** Calls when the command has had its daemon for a turn. */
+    whenStarted: (then: () => void) => void started.promise.then(() => setImmediate(then)),
     startDaemon: async (given: Config) => {
       config = given
       told.push(`start ${given.mqtt.port}`)
+      started.resolve()
       return daemon
     }
   }
@@ -105,17 +109,17 @@ t.test('serve starts with its configuration, reloads on SIGHUP and stops on SIGT
     'conf.d': { 'b.toml': '[ack]\ndelay_max = "3s"', 'a.txt': '!' }
   })
   const told: string[] = []
-  const { startDaemon, config } = fakeDaemon(told)
+  const { startDaemon, whenStarted, config } = fakeDaemon(told)
   const ran = await runWith(
     ['serve', '--config', `${dir}/varve.toml`, '--data', `${dir}/data`, '--http.port=0'],
     {
       doors: { startDaemon },
       env: { VARVE_ACK__DELAY_MAX: '2s' },
       during: handle =>
-        setTimeout(() => {
+        whenStarted(() => {
           handle.signal('SIGHUP')
           handle.signal('SIGTERM')
-        }, 50)
+        })
     }
   )
   t.equal(ran.code, 0, ran.err)
@@ -132,10 +136,10 @@ t.test('serve ends with 2 when the daemon cannot start or go on, 3 on corruption
   }
   t.match(await runWith(['serve'], { doors: { startDaemon } }), { code: 2, err: `${refused.message}\n` })
   const told: string[] = []
-  const failed = new Promise<never>((_, reject) =>
-    setTimeout(() => reject(new VarveError('VARVE_CORRUPTION', 'Cannot read')), 20)
-  )
-  const ran = await runWith(['serve'], { doors: fakeDaemon(told, failed) })
+  const failing = Promise.withResolvers<never>()
+  const failed = fakeDaemon(told, failing.promise)
+  failed.whenStarted(() => failing.reject(new VarveError('VARVE_CORRUPTION', 'Cannot read')))
+  const ran = await runWith(['serve'], { doors: { startDaemon: failed.startDaemon } })
   t.equal(ran.code, 3)
   t.same(told, ['start 1883', 'stop'], 'what can be saved is saved')
 })
@@ -143,14 +147,15 @@ t.test('serve ends with 2 when the daemon cannot start or go on, 3 on corruption
 t.test('serve ends at once on the second signal', async t => {
   let handle: Handle | null = null
   const told: string[] = []
+  const { startDaemon, whenStarted } = fakeDaemon(told)
   await runWith(['serve'], {
-    doors: fakeDaemon(told),
+    doors: { startDaemon },
     during(given) {
       handle = given
-      setTimeout(() => {
+      whenStarted(() => {
         given.signal('SIGINT')
         given.signal('SIGINT')
-      }, 50)
+      })
     }
   })
   t.match(handle!.aborted, [{ message: 'Cannot stop in order: second SIGINT' }])

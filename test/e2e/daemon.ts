@@ -13,6 +13,9 @@ import { programs, startVarve, type Varve } from '../../scripts/varve-process.ts
 import { doors } from '../../src/cli/doors.ts'
 import { type Ran, runWith } from '../cli/kit.ts'
 
+/** How long a machine that has much else to do may take for one answer, ms. */
+const waitMsMax = 60_000
+
 export function temporary(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'varve-e2e-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
@@ -53,12 +56,17 @@ export async function connect(t: Test, varve: Varve, more: object = {}): Promise
   return client
 }
 
+/** Waits until something holds, or so long that no machine is as busy. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (const end = performance.now() + waitMsMax; !condition() && performance.now() < end; ) await sleep(25)
+}
+
 /** The first message that a new subscriber of a filter gets. */
 export async function firstMessage(t: Test, varve: Varve, filter: string): Promise<[string, Buffer]> {
   const client = await connect(t, varve)
   const message = new Promise<[string, Buffer]>((resolve, reject) => {
     client.once('message', (topic, payload) => resolve([topic, payload]))
-    setTimeout(() => reject(new Error(`Cannot read ${filter}: no message in 5 s`)), 5000).unref()
+    setTimeout(() => reject(new Error(`Cannot read ${filter}: no message came`)), waitMsMax).unref()
   })
   await client.subscribeAsync(filter, { qos: 1 })
   const first = await message
@@ -87,7 +95,7 @@ export async function rawMqtt(t: Test, varve: Varve, clientId: string): Promise<
 
 /** Sends bytes and waits for the broker to close the connection. */
 export async function sendAndBeClosed(socket: Socket, bytes: Uint8Array): Promise<boolean> {
-  const closed = once(socket, 'close', { signal: AbortSignal.timeout(5000) })
+  const closed = once(socket, 'close', { signal: AbortSignal.timeout(waitMsMax) })
   socket.resume()
   socket.write(bytes)
   return closed.then(

@@ -28,7 +28,7 @@ async function samplesOf(
 
 /** Waits until a server has so many samples of `up`. */
 async function scraped(url: string, wanted: number, headers: Record<string, string> = {}): Promise<void> {
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 1200; i++) {
     if ((await samplesOf(url, 'up[10m]', headers)).size >= wanted) return
     await sleep(50)
   }
@@ -62,7 +62,7 @@ t.test(
     const theirs = await samplesOf(prometheus, query)
     t.ok(theirs.size > 50, `${theirs.size} samples`)
     let missing: string[] = []
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 600; i++) {
       const ours = await samplesOf(second.httpUrl, query, basic)
       missing = [...theirs].filter(([key, value]) => ours.get(key) !== value).map(([key]) => key)
       if (missing.length === 0) break

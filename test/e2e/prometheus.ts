@@ -42,7 +42,7 @@ export async function startPrometheus(t: Test, dir: string, more: string): Promi
     child.kill('SIGKILL')
     await ended
   })
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 1200; i++) {
     if (child.exitCode !== null) break
     const ready = await fetch(`${url}/-/ready`).then(
       ({ ok }) => ok,

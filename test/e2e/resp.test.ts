@@ -39,11 +39,11 @@ t.test('ioredis and node-redis work, in both protocols', async t => {
       { value: 'a', score: 1 },
       { value: 'b', score: 2 }
     ])
-    const heard = new Promise(resolve => client.subscribe('site/dev1', resolve))
+    const heard = Promise.withResolvers<string>()
+    await client.subscribe('site/dev1', heard.resolve)
     const mqtt = await connect(t, varve)
-    await new Promise(resolve => setTimeout(resolve, 100))
     await mqtt.publishAsync('site/dev1', '{"temperature":21.5}', { qos: 1 })
-    t.equal(await heard, '{"temperature":21.5}')
+    t.equal(await heard.promise, '{"temperature":21.5}')
     client.destroy()
   }
   t.same(

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { programs, type Varve } from '../../scripts/varve-process.ts'
 import { readEvents, type ServerEvent } from '../../src/cli/server-events.ts'
-import { connect, serve, temporary, write } from './daemon.ts'
+import { connect, serve, temporary, until, write } from './daemon.ts'
 
 /** Events of a stream, gathered as they come. */
 async function follow(t: Test, varve: Varve, query: string): Promise<ServerEvent[]> {
@@ -22,10 +22,6 @@ async function follow(t: Test, varve: Varve, query: string): Promise<ServerEvent
     }
   })()
   return events
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await sleep(25)
 }
 
 function rows(events: readonly ServerEvent[]) {
@@ -121,7 +117,7 @@ t.test('varve tail prints rows until it has enough', async t => {
   let out = ''
   child.stdout.on('data', piece => (out += piece))
   const ended = new Promise(resolve => child.once('close', resolve))
-  for (let i = 0; out.split('\n').length < 3 && i < 100; i++) {
+  for (let i = 0; out.split('\n').length < 3; i++) {
     await write(varve, `m,a=b value=${i} ${1000 + i}\n`, '?precision=s')
     await sleep(100)
   }

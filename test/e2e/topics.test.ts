@@ -5,7 +5,7 @@ import type { IPublishPacket, MqttClient } from 'mqtt'
 import t, { type Test } from 'tap'
 import type { Varve } from '../../scripts/varve-process.ts'
 import { hashPassword } from '../../src/broker/auth.ts'
-import { connect, serve, temporary } from './daemon.ts'
+import { connect, serve, temporary, until } from './daemon.ts'
 
 interface Got {
   readonly topic: string
@@ -23,10 +23,6 @@ async function listener(t: Test, varve: Varve, filters: string[], more: object =
   })
   for (const filter of filters) await client.subscribeAsync(filter, { qos: 1 })
   return { client, got }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await sleep(25)
 }
 
 function entry(varve: Varve, key: string, init: RequestInit = {}) {

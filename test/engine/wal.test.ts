@@ -143,6 +143,16 @@ t.test('Wal is full when every file is pinned, says so, and goes on after a chec
     group = texts.put(engine, sent.at(-1)!)
     await turns(3)
   }
+  t.same(
+    pressures.map(pressure => [pressure.filesPinned, pressure.full]),
+    [
+      [1, false],
+      [2, false],
+      [3, false],
+      [4, true]
+    ],
+    'said once a file when two or fewer are left, and when none is'
+  )
   t.match(pressures.at(-1), { full: true, filesPinned: 4, filesMax: 4, kinds: [1] })
   t.equal(disk.list('wal').length, 4)
   let done = false

@@ -178,9 +178,9 @@ export function token(name: string, secret: string, roles: Token['roles']): Toke
   return { name, sha256: createHash('sha256').update(secret).digest('hex'), roles }
 }
 
-/** Waits until something holds; fails after a few seconds. */
+/** Waits until something holds; fails after a time that no busy machine needs. */
 export async function until(holds: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 6000; i++) {
     if (holds()) return
     await new Promise(resolve => setTimeout(resolve, 10))
   }

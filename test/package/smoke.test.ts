@@ -28,6 +28,14 @@ t.test('the executable holds notes that V8 takes, and none of another bundle', a
   }
 })
 
+/** What is said in the main file of the threads' bundle and nowhere else. */
+const saidByThreads = 'the worker runs in a thread of its own'
+
+t.test('the executable holds the bundle of the threads once', async t => {
+  t.match(pieceOf(executable, 'worker').source, saidByThreads)
+  t.notMatch(pieceOf(executable, 'main').source, saidByThreads)
+})
+
 /** Runs a bundle as launcher.ts does, and prints which of Node's own globals are others afterwards. */
 const comparing = `{
   const globals = () => new Map(Object.getOwnPropertyNames(globalThis).map(name =>

@@ -11,7 +11,7 @@ import { openFace } from './face.ts'
 
 /** Looks once a turn, so that nothing done in turns is over before it was seen; a busy machine gets its time. */
 async function until(isTrue: () => boolean): Promise<void> {
-  const end = performance.now() + 5000
+  const end = performance.now() + 60_000
   while (!isTrue() && performance.now() < end) await turn()
 }
 
@@ -70,7 +70,7 @@ t.test('a large collection goes with one entry, and its elements soon after', as
   t.ok(face.store.lastVersion - before < 10, 'few entries are written')
   t.equal(await client.run('SCARD s'), ':0')
   const left = () => [...face.store.scan('redis.parts')].length + [...face.store.scan('redis.dead')].length
-  for (let i = 0; i < 100 && left() > 0; i++) await sleep(20)
+  for (let i = 0; i < 3000 && left() > 0; i++) await sleep(20)
   t.equal(left(), 0)
 })
 
