@@ -34,9 +34,9 @@ export class GroupWaiters {
   /** Group g and all before it are on the medium. */
   announce(group: number): void {
     this.synced = group
-    const waiter = this.waiters.get(group)
-    if (waiter) {
-      this.waiters.delete(group)
+    for (const [awaited, waiter] of this.waiters) {
+      if (awaited > group) continue
+      this.waiters.delete(awaited)
       waiter.resolve()
     }
     for (const listener of this.syncedListeners) listener(group)

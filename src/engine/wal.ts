@@ -6,16 +6,16 @@
 //  - groups are drained and written one at a time, in order; syncedGroup < pendingGroup;
 //  - draining happens between turns of the event loop, never inside note(): what an owner appends and the
 //    pendingGroup it reads in the same turn belong together;
-//  - a group's number is made known as synced only after its write and its sync succeeded; a group that
-//    turns out empty is synced when the one before is;
+//  - a group is told of as synced only after its write and its sync succeeded, and when the next one is on its way,
+//    so that the medium works while replies are sent; one that turns out empty is synced when the one before is;
 //  - a failed write or sync ends the WAL: `failure` is set, every waiter is rejected, nothing is acknowledged
 //    any more, and every call throws VARVE_STORE_FAILED until the engine is opened anew. A later sync that
 //    succeeds proves nothing, because the kernel may have dropped the pages.
 //  - when no file is to be had the WAL is `full`: it waits, it says so (onPressure), and goes on by itself
 //    when a checkpoint frees a file or the medium has room again. A group whose write met a full medium is
 //    held: it is written again at the same place, before anything else; nothing of it was acknowledged.
-// Group numbers are those of this process; the medium has ordinals (wal-record.ts).
-// Not here: when (sync-pace.ts), where (wal-writer.ts), who needs which file (wal-needs.ts), replay (recovery.ts).
+// Not here: when (sync-pace.ts), where (wal-writer.ts), who needs which file (wal-needs.ts), replay (recovery.ts), the
+// ordinals of groups on the medium (wal-record.ts): numbers here are those of this process.
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { reason, VarveError } from '../base/errors.ts'
@@ -67,6 +67,8 @@ export class Wal {
   private readonly group: GroupBuilder
   /** `group` is the one before the pending one: the medium had no room for it yet. */
   private isHeld = false
+  /** The newest group on the medium, until it is told; 0: it was. */
+  private untold = 0
   private noted = 0
   private inFlight = 0
   private running: Promise<void> | null = null
@@ -216,6 +218,7 @@ export class Wal {
     this.closing = true
     this.timer.cancel()
     await this.running
+    this.tell()
     this.waiters.rejectAll(this.failure)
     await this.parts.writer.close()
   }
@@ -279,10 +282,17 @@ export class Wal {
       group.written()
     }
     this.inFlight = 0
-    this.waiters.announce(this.pendingGroup - 1)
+    // A tick runs when all microtasks have: the next group, if one is due, is on its way then.
+    if (this.untold === 0) process.nextTick(this.tell)
+    this.untold = this.pendingGroup - 1
     this.parts.writer.writeAhead().catch(error => this.fail(error))
     this.prepareNext()
     return true
+  }
+
+  private readonly tell = (): void => {
+    if (this.untold > this.syncedGroup && this.failure === null) this.waiters.announce(this.untold)
+    this.untold = 0
   }
 
   /** Takes what is pending from its owners. False, and nothing is taken, when there is no file for it. */

@@ -37,8 +37,8 @@ export class EntryLife {
     else if (draw < 7) this.delete()
     else this.retain()
     const { kv, engine } = this.storage
-    const upTo = this.sent.count
-    return engine.wal.synced(kv.lastGroup).then(() => this.sent.acknowledge(upTo))
+    const { count, life } = this.sent
+    return engine.wal.synced(kv.lastGroup).then(() => this.sent.acknowledge(count, life))
   }
 
   flush(): Promise<unknown> {

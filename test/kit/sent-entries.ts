@@ -25,6 +25,8 @@ interface SentEntry {
 export class SentEntries {
   /** So many batches, from the first, are acknowledged. */
   acknowledged = 0
+  /** Counts the lives that were judged. */
+  life = 0
   /** No write before had a greater version. */
   versionMax = 0
   private batches: (readonly SentEntry[])[] = []
@@ -46,8 +48,9 @@ export class SentEntries {
     )
   }
 
-  acknowledge(batches: number): void {
-    this.acknowledged = Math.max(this.acknowledged, batches)
+  /** @param life  in which it was sent: one that has ended tells nobody any more */
+  acknowledge(batches: number, life = this.life): void {
+    if (life === this.life) this.acknowledged = Math.max(this.acknowledged, batches)
   }
 
   copy(): SentEntries {
@@ -73,6 +76,7 @@ export class SentEntries {
     )
     for (let i = 0; i < this.acknowledged; i++) verdict.entries += writes[i]!.length
     const prefix = fitPrefix(writes, this.acknowledged, found, verdict)
+    this.life++
     if (prefix < 0) return
     this.batches.length = prefix
     this.acknowledged = prefix

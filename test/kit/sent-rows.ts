@@ -24,6 +24,8 @@ interface SentRow {
 export class SentRows {
   /** So many rows, from the first, are acknowledged. */
   acknowledged = 0
+  /** Counts the lives that were judged. */
+  life = 0
   /** Rows before this time may have been dropped. */
   looseBeforeUs = 0
   private rows: SentRow[] = []
@@ -42,8 +44,9 @@ export class SentRows {
     this.everWritten = null
   }
 
-  acknowledge(rows: number): void {
-    this.acknowledged = Math.max(this.acknowledged, rows)
+  /** @param life  in which it was sent: one that has ended tells nobody any more */
+  acknowledge(rows: number, life = this.life): void {
+    if (life === this.life) this.acknowledged = Math.max(this.acknowledged, rows)
   }
 
   /** The same, apart from this one. */
@@ -92,6 +95,7 @@ export class SentRows {
     const writes = this.rows.map(({ timeUs, places }) => (timeUs < this.looseBeforeUs ? [] : places))
     for (let i = 0; i < this.acknowledged; i++) verdict.samples += writes[i]!.length
     const prefix = fitPrefix(writes, this.acknowledged, strict, verdict)
+    this.life++
     // What was found is what there is: it has been shown, so it may not go any more.
     if (prefix >= 0) {
       this.rows.length = prefix

@@ -133,8 +133,8 @@ export class SeriesLife {
       facts.sent.add(row)
     }
     facts.wallUs = this.clock.nowUs()
-    const upTo = facts.sent.count
-    const synced = this.store.synced().then(() => facts.sent.acknowledge(upTo))
+    const { count, life } = facts.sent
+    const synced = this.store.synced().then(() => facts.sent.acknowledge(count, life))
     if (waits) await synced
     else this.background(synced)
   }
@@ -144,8 +144,8 @@ export class SeriesLife {
     const { sent } = this.facts
     await this.store.storage.series.flush()
     // A flush that was under way may have sealed before the newest rows: only the next one has them all.
-    const upTo = sent.count
-    if ((await this.store.storage.series.flush()) !== null) sent.acknowledge(upTo)
+    const { count, life } = sent
+    if ((await this.store.storage.series.flush()) !== null) sent.acknowledge(count, life)
   }
 
   async retention(): Promise<void> {
