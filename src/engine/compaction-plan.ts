@@ -13,7 +13,8 @@
 //  - a job joins neighbours in age only: between its inputs lies no other segment, so that the result can
 //    take their place and newest still wins;
 //  - `older` names every live segment older than the job's inputs: a tombstone goes only when none of
-//    them can hold its key.
+//    them can hold its key;
+//  - a segment that is left out (it is damaged) is no input, and no job reaches across it.
 // Not here: doing it (kv/compaction-run.ts), estimating dead bytes (kv/dead-bytes.ts).
 
 /** What the plan knows of a segment. */
@@ -71,14 +72,19 @@ export interface CompactionChoice {
 /**
  * Chooses the next job.
  * @param budgetBytes  what the wear budget lets a job write now
+ * @param leftOut  segments that cannot be read
  */
 export function planCompaction(
   live: readonly SegmentWeight[],
   budgetBytes: number,
-  limits: CompactionLimits = COMPACTION_LIMITS
+  limits: CompactionLimits = COMPACTION_LIMITS,
+  leftOut: ReadonlySet<number> = NONE
 ): CompactionChoice {
   const segments = [...live].sort((a, b) => b.order - a.order)
-  const found = crowded(segments, limits) ?? tier(segments, limits) ?? reclaim(segments, limits)
+  let found: Found | null = null
+  for (const stretch of stretches(segments, leftOut)) {
+    found ??= crowded(stretch, limits) ?? tier(stretch, limits) ?? reclaim(stretch, limits)
+  }
   if (found === null) return { job: null, why: `${segments.length} segments, none worth rewriting` }
   const { job, why } = found
   const urgent = segments.length > 2 * limits.segmentsMax
@@ -91,36 +97,58 @@ export function planCompaction(
   return { job, why }
 }
 
+const NONE: ReadonlySet<number> = new Set()
+
+/** Neighbours segments[from, to) of all, newest first. */
+interface Stretch {
+  readonly segments: readonly SegmentWeight[]
+  readonly from: number
+  readonly to: number
+}
+
+function stretches(segments: readonly SegmentWeight[], leftOut: ReadonlySet<number>): Stretch[] {
+  const found: Stretch[] = []
+  let from = 0
+  for (let at = 0; at <= segments.length; at++) {
+    if (at < segments.length && !leftOut.has(segments[at]!.id)) continue
+    if (at > from) found.push({ segments, from, to: at })
+    from = at + 1
+  }
+  return found
+}
+
 interface Found {
   readonly job: CompactionJob
   readonly why: string
 }
 
-function crowded(segments: readonly SegmentWeight[], limits: CompactionLimits): Found | null {
+function crowded({ segments, from, to }: Stretch, limits: CompactionLimits): Found | null {
   const over = segments.length - limits.segmentsMax
-  if (over <= 0) return null
-  const width = over + 1
-  let best = jobOf(segments, 0, width)
-  for (let start = 1; start + width <= segments.length; start++) {
+  if (over <= 0 || to - from < 2) return null
+  const width = Math.min(over + 1, to - from)
+  let best = jobOf(segments, from, from + width)
+  for (let start = from + 1; start + width <= to; start++) {
     const job = jobOf(segments, start, start + width)
     if (job.costBytes < best.costBytes) best = job
   }
   return { job: best, why: `crowded: ${segments.length} segments, ${limits.segmentsMax} are wanted` }
 }
 
-function tier(segments: readonly SegmentWeight[], limits: CompactionLimits): Found | null {
-  let bytes = segments[0]?.bytes ?? 0
-  let end = 1
-  while (end < segments.length && segments[end]!.bytes <= limits.tierRatio * bytes)
-    bytes += segments[end++]!.bytes
-  if (end < limits.tierMin) return null
-  return { job: jobOf(segments, 0, end), why: `tier: the newest ${end} segments are of like size` }
+function tier({ segments, from, to }: Stretch, limits: CompactionLimits): Found | null {
+  let { bytes } = segments[from]!
+  let end = from + 1
+  while (end < to && segments[end]!.bytes <= limits.tierRatio * bytes) bytes += segments[end++]!.bytes
+  if (end - from < limits.tierMin) return null
+  return {
+    job: jobOf(segments, from, end),
+    why: `tier: the newest ${end - from} segments are of like size`
+  }
 }
 
-function reclaim(segments: readonly SegmentWeight[], limits: CompactionLimits): Found | null {
+function reclaim({ segments, from, to }: Stretch, limits: CompactionLimits): Found | null {
   let best: CompactionJob | null = null
-  for (let end = 1; end <= segments.length; end++) {
-    const job = jobOf(segments, 0, end)
+  for (let end = from + 1; end <= to; end++) {
+    const job = jobOf(segments, from, end)
     if (job.gainBytes < limits.gainMin * job.costBytes || job.gainBytes === 0) continue
     if (best === null || job.gainBytes * best.costBytes > best.gainBytes * job.costBytes) best = job
   }

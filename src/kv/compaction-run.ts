@@ -5,6 +5,7 @@
 // Invariants: for every key, reading (output, older) gives what reading (inputs, older) gave at nowUs and
 // after. Versions are kept as they are. Not here: choosing (engine/compaction-plan.ts), committing (compaction.ts).
 import { assert } from '../base/assert.ts'
+import { CorruptionError } from '../base/errors.ts'
 import { MergeIterator } from '../engine/merge-iterator.ts'
 import { BlockCache } from './block-cache.ts'
 import type { Entry } from './entry.ts'
@@ -14,7 +15,7 @@ import { closeAll, openedForKeys } from './older.ts'
 import { KvSegment } from './segment.ts'
 import { giveWay, type Pause, writeSegment } from './segment-job.ts'
 
-/** @throws {CorruptionError} for an input that is damaged: it and the others stay as they are */
+/** Where an input is damaged, it and the others stay as they are. */
 export async function runCompaction(
   files: SegmentFiles,
   task: CompactionTask,
@@ -24,9 +25,12 @@ export async function runCompaction(
   // Each block is read once: kept ones would only push out what readers want.
   const cache = new BlockCache(0)
   const opened: KvSegment[] = []
+  let opening: number | null = null
   const open = (id: number) => {
+    opening = id
     const segment = new KvSegment(id, files.open(id), cache)
     opened.push(segment)
+    opening = null
     return segment
   }
   try {
@@ -45,7 +49,13 @@ export async function runCompaction(
     )
     const { id, order, level } = task
     const written = await writeSegment({ files, id, order, level, entries, older, keep, pause })
-    return { written, dropped }
+    return { written, dropped, damaged: null }
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error
+    const { file, offset, why } = error
+    const id = opening ?? opened.find(({ path }) => path === file)?.id
+    if (id === undefined || !task.inputs.includes(id)) throw error
+    return { written: null, dropped: 0, damaged: { id, file, offset, why } }
   } finally {
     closeAll(opened)
   }

@@ -4,6 +4,7 @@
 // Invariants: inputs and everything older are pinned until the result lives, so that their files are there for whoever
 // does the job; one manifest edit, so that a power cut leaves the state before or after it.
 // Not here: choosing (engine/compaction-plan.ts), joining (compaction-run.ts), when (upkeep.ts and the daemon).
+import { CorruptionError } from '../base/errors.ts'
 import { type CompactionChoice, planCompaction } from '../engine/compaction-plan.ts'
 import type { BlockCache } from './block-cache.ts'
 import { weigh } from './dead-bytes.ts'
@@ -20,6 +21,10 @@ export interface Compacted {
   readonly cache: BlockCache
   readonly limits: KvLimits
   readonly jobs: KvJobs
+  /** Segments that could not be read: they stay as they are until the next start. */
+  readonly leftOut: Set<number>
+  /** Told of them. */
+  readonly onDamage: (error: CorruptionError) => void
 }
 
 /** What was chosen, why, and what came of it. */
@@ -42,6 +47,8 @@ export interface CompactionCounts {
 
 export const NO_COMPACTIONS: CompactionCounts = { runs: 0, bytesIn: 0, bytesOut: 0, dropped: 0, why: '' }
 
+const NOTHING_DONE = { job: null, bytesIn: 0, bytesOut: 0, dropped: 0 }
+
 /**
  * @param budgetBytes  what may be written now
  * @param nowUs        wall time; 0 where the clock is not known
@@ -54,11 +61,12 @@ export async function compactOnce(
   const { manifest, tables, limits } = store
   const pinned = tables.pin()
   try {
-    const choice = planCompaction(weigh(pinned.segments.map(weighed), nowUs), budgetBytes, limits.compaction)
-    if (choice.job === null) return { ...choice, bytesIn: 0, bytesOut: 0, dropped: 0 }
+    const weights = weigh(pinned.segments.map(weighed), nowUs)
+    const choice = planCompaction(weights, budgetBytes, limits.compaction, store.leftOut)
+    if (choice.job === null) return { ...NOTHING_DONE, why: choice.why }
     const { inputs, older } = choice.job
     const joined = pinned.segments.filter(({ info }) => inputs.includes(info.id))
-    const { written, dropped } = await store.jobs.compact({
+    const { written, dropped, damaged } = await store.jobs.compact({
       id: manifest.nextSegmentId(),
       order: joined[0]!.info.order,
       level: 1 + Math.max(...joined.map(({ info }) => info.level)),
@@ -66,6 +74,12 @@ export async function compactOnce(
       older,
       nowUs
     })
+    if (damaged !== null) {
+      const error = new CorruptionError(damaged.file, damaged.offset, damaged.why)
+      store.leftOut.add(damaged.id)
+      store.onDamage(error)
+      return { ...NOTHING_DONE, why: `${error.message}; it is left out until the next start` }
+    }
     const add = written === null ? [] : [written]
     const opened = add.map(info => openSegment(store, info))
     await manifest.commit({ add, remove: [...inputs] })

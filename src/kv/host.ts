@@ -117,6 +117,13 @@ export interface CompactionResult {
   readonly written: SegmentInfo | null
   /** Tombstones and expired entries that left. */
   readonly dropped: number
+  /** The input that could not be read: nothing was done then. */
+  readonly damaged: {
+    readonly id: number
+    readonly file: string
+    readonly offset: number
+    readonly why: string
+  } | null
 }
 
 /** A memtable to write as a segment, by its bytes: whoever does it needs the files and nothing else of the store. */
@@ -139,6 +146,5 @@ export interface FlushTask {
 export interface KvJobs {
   /** @returns null where nothing of the memtable stays */
   flush(task: FlushTask): Promise<SegmentInfo | null>
-  /** @throws {CorruptionError} of an input */
   compact(task: CompactionTask): Promise<CompactionResult>
 }

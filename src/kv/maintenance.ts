@@ -48,6 +48,8 @@ export interface Maintained {
   readonly cache: BlockCache
   readonly limits: KvLimits
   readonly jobs: KvJobs
+  readonly leftOut: Set<number>
+  readonly onDamage: (error: CorruptionError) => void
   /** Wall time; 0 where the clock is not known: then nothing expires. */
   nowUs(): number
   /** The newest version given out. */

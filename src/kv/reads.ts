@@ -20,7 +20,7 @@ export abstract class Reads {
   protected readonly keys: KeyMaker
   protected readonly newest: Newest
   protected readonly history: History
-  private readonly onDamage: ((error: CorruptionError) => void) | undefined
+  protected readonly onDamage: ((error: CorruptionError) => void) | undefined
 
   constructor(
     clock: Clock,

@@ -78,6 +78,11 @@ export class KvSegment {
     this.damage = damage
   }
 
+  /** Its file, as damage names it. */
+  get path(): string {
+    return this.file.file
+  }
+
   get facts(): SegmentFacts {
     return this.layout.facts
   }

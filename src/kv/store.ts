@@ -42,6 +42,8 @@ export class KvStore extends Reads {
   private readonly limits: KvLimits
   private readonly onError: (error: unknown) => void
   private readonly jobs: KvJobs
+  /** Segments that compaction could not read. */
+  private readonly leftOut = new Set<number>()
   private readonly cache: BlockCache
   private readonly recovery: Recovery
   private readonly path: WritePath
@@ -283,7 +285,8 @@ export class KvStore extends Reads {
 
   private maintained() {
     const { wal, manifest, files, tables } = this.open()
-    const { cache, limits, jobs } = this
+    const { cache, limits, jobs, leftOut } = this
+    const onDamage = this.onDamage ?? this.onError
     const { memtables } = this.newest
     const carry = (entries: Iterable<Entry>) => {
       const group = wal.pendingGroup
@@ -291,7 +294,7 @@ export class KvStore extends Reads {
       return group
     }
     return {
-      ...{ wal, manifest, files, memtables, tables, cache, limits, carry, jobs },
+      ...{ wal, manifest, files, memtables, tables, cache, limits, carry, jobs, leftOut, onDamage },
       nowUs: () => this.clock.nowUs(),
       lastVersion: () => this.path.version
     }

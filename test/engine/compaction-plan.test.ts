@@ -70,3 +70,25 @@ t.test('planCompaction() joins neighbours in age only and names every older one'
     if (JSON.stringify([job.inputs, job.older]) !== JSON.stringify(wanted)) t.fail(`VARVE_SEED=${seed}`)
   }
 })
+
+t.test('planCompaction() takes no segment that is left out, and joins nothing across one', async t => {
+  for (const seed of seeds(300)) {
+    const random = new Random(seed)
+    const live: SegmentWeight[] = Array.from({ length: random.below(40) }, (_, i) => ({
+      id: i + 1,
+      order: i + 1,
+      bytes: 1 + random.below(1000),
+      deadBytes: random.below(2000),
+      tombstoneBytes: 0
+    }))
+    const leftOut = new Set(live.filter(() => random.chance(0.1)).map(({ id }) => id))
+    const { job } = planCompaction(live, Number.POSITIVE_INFINITY, COMPACTION_LIMITS, leftOut)
+    if (job === null) continue
+    const inputs = [...job.inputs].sort((a, b) => a - b)
+    const isRun = inputs.every((id, i) => id === inputs[0]! + i && !leftOut.has(id))
+    const isOlder = job.older.length === inputs[0]! - 1
+    if (!isRun || !isOlder)
+      t.fail(`VARVE_SEED=${seed}: ${inputs} without ${[...leftOut]}, older ${job.older}`)
+  }
+  t.pass('300 lists')
+})

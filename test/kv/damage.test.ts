@@ -209,3 +209,31 @@ t.test('a segment of which nothing can be read hides what is older, and nothing 
   await store.flush('segment')
   t.same([...contents(store, false)], [[keyOf(1), 'x']])
 })
+
+t.test('a damaged segment is left out of compactions, which go on before and behind it', async t => {
+  const disk = new CrashDisk(new Random(1))
+  const limits = { ...COMPACTION_LIMITS, segmentsMax: 3, tierMin: 3, tierRatio: 2 }
+  const told: CorruptionError[] = []
+  const { store, engine } = await open(disk, error => told.push(error), limits)
+  const round = async (n: number) => {
+    for (let i = 0; i < KEYS; i++) store.put('n', `${n} ${keyOf(i)}`, Buffer.alloc(100, `${n}`))
+    await store.flush('segment')
+  }
+  for (let n = 0; n < 3; n++) await round(n)
+  const damaged = [...engine.manifest.segments.keys()][1]!
+  disk.alter(segmentPath(damaged), 200, Buffer.alloc(300, 0xff))
+  t.match((await store.compact()).why, segmentPath(damaged))
+  t.equal(told.length, 1)
+  for (let n = 3; n < 7; n++) await round(n)
+  for (let joined = true; joined; ) joined = (await store.compact()).job !== null
+  t.ok(engine.manifest.segments.has(damaged), 'it stays as it is')
+  t.ok(
+    engine.manifest.segments.size <= 4,
+    `${engine.manifest.segments.size} segments: what is newer was joined`
+  )
+  t.equal(told.length, 1, 'it is told once')
+  const found = contents(store, false)
+  for (const n of [0, 2, 3, 4, 5, 6]) t.equal(found.get(`${n} ${keyOf(7)}`), `${n}`)
+  await store.close()
+  await engine.close()
+})
