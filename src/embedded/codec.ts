@@ -32,7 +32,10 @@ export const text: Codec<string> = {
   decode: bytes => asBuffer(bytes).toString()
 }
 
-/** Bytes as they are. Those that are read are the store's own, uncopied: never change them. */
+/**
+ * Bytes as they are. Those that are read are the store's own, uncopied, perhaps in shared memory: never change them, and
+ * copy what goes to an API that takes no shared memory, such as WebCrypto.
+ */
 export const bytes: Codec<Uint8Array> = { encode: value => value, decode: value => value }
 
 function asBuffer(bytes: Uint8Array): Buffer {
