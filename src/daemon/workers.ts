@@ -122,13 +122,13 @@ export class Workers implements SeriesJobs, QueryRunner {
 
   /** Writes a memtable of entries; the result is not live yet. */
   async flushEntries(task: FlushTask): Promise<SegmentInfo | null> {
-    const { lane } = this.current('flush')
+    const { lane } = this.awake('flush')
     return this.counted([task.id], lane.call('flushEntries', task))
   }
 
   /** Joins segments of entries; the result is not live yet. */
   async compactEntries(task: CompactionTask): Promise<CompactionResult> {
-    const { lane } = this.current('background')
+    const { lane } = this.awake('background')
     return this.counted([task.id], lane.call('compactEntries', task))
   }
 
@@ -224,11 +224,17 @@ export class Workers implements SeriesJobs, QueryRunner {
     return { ids, order: ids[0] ?? 0 }
   }
 
+  /** The lane of a name, for what needs no replica: entries know nothing of series. */
+  private awake(name: string): Replica {
+    const replica = this.replicas.get(name) ?? this.open(name)
+    replica.lane.wake()
+    return replica
+  }
+
   /** The lane of a name with its replicas up to date. */
   private current(name: string): Replica {
-    const replica = this.replicas.get(name) ?? this.open(name)
+    const replica = this.awake(name)
     const { series, manifest } = this.options
-    replica.lane.wake()
     if (!series.catalog.isCurrent(replica.catalog)) {
       const view = series.catalog.view()
       replica.lane.notify('catalog', view)
