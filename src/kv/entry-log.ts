@@ -4,10 +4,10 @@
 //   record := key bytes | tombstone << 30 | expires << 31, u32 | value bytes u32 | version low u32 | high u32
 //             | [expires low u32 | high u32] | stored key | value | 0 to 3 bytes of padding          little-endian
 //   address := slab << 14 | word                             the record begins at that word of that slab
-// A record that would take a good part of a slab gets one of its own.
+// A record that would take a good part of a slab gets one of its own, which goes when it is overwritten.
 //
-// Invariants: a record never changes; a slab lives as long as something points to it, so that whoever overwrites much
-// counts what is dead and copies the rest to another log (memtables.ts).
+// Invariants: a record never changes; a slab lives as long as something points to it, so that whoever overwrites many
+// small ones counts what is dead and copies the rest to another log (memtables.ts).
 // Not here: finding a key (memtable.ts), what goes to the medium (section.ts, segment.ts).
 import { assert } from '../base/assert.ts'
 import { Entry } from './entry.ts'
@@ -143,10 +143,14 @@ export class EntrySlab {
   }
 }
 
+const NO_SLAB = new EntrySlab(new SharedArrayBuffer(0))
+
 export class EntryLog {
   /** Memory it takes, about. */
   bytes = 0
-  private readonly slabs: EntrySlab[] = []
+  private slabs: EntrySlab[] = []
+  /** Numbers of slabs that were let go. */
+  private readonly vacant: number[] = []
   /** The slab that several records share now, and the first free word of it. */
   private current = -1
   private free = SLAB_WORDS
@@ -156,6 +160,23 @@ export class EntryLog {
     const log = new EntryLog()
     for (const room of slabs) log.slabs.push(new EntrySlab(room))
     return log
+  }
+
+  /** The log as it is now, to be read: what is let go later stays in it. */
+  pin(): EntryLog {
+    const log = new EntryLog()
+    log.slabs = this.slabs.slice()
+    return log
+  }
+
+  /** Lets a record go that has a slab of its own. @returns false where others lie beside it, and it stays */
+  release(address: number): boolean {
+    const size = this.recordBytes(address)
+    if (size <= SHARED_BYTES_MAX) return false
+    this.slabs[address >>> WORD_BITS] = NO_SLAB
+    this.vacant.push(address >>> WORD_BITS)
+    this.bytes -= size + SLAB_OBJECTS_BYTES
+    return true
   }
 
   /** The memory of its slabs. */
@@ -233,9 +254,11 @@ export class EntryLog {
   }
 
   private addSlab(size: number): number {
-    assert(this.slabs.length < SLABS_MAX, 'an address fits 31 bits')
+    const number = this.vacant.pop() ?? this.slabs.length
+    assert(number < SLABS_MAX, 'an address fits 31 bits')
+    this.slabs[number] = new EntrySlab(new SharedArrayBuffer(size))
     this.bytes += SLAB_OBJECTS_BYTES
-    return this.slabs.push(new EntrySlab(new SharedArrayBuffer(size))) - 1
+    return number
   }
 }
 

@@ -27,7 +27,7 @@ export class Memtable {
   size = 0
   /** Bytes of keys and values, the newest of each key. */
   contentBytes = 0
-  /** Bytes of records that were overwritten. */
+  /** Bytes of records that were overwritten and lie among others. */
   deadBytes = 0
   log = new EntryLog()
   private readonly addresses = new PinnedNumbers()
@@ -87,7 +87,11 @@ export class Memtable {
   /** A frozen view of the table as it is now. */
   pin(): MemtableView {
     this.runs.order(this.size, this.placed)
-    return new MemtableView(this.size, this.runs.pin(), new PlacedEntries(this.log, this.addresses.pin()))
+    return new MemtableView(
+      this.size,
+      this.runs.pin(),
+      new PlacedEntries(this.log.pin(), this.addresses.pin())
+    )
   }
 
   private add(slot: number, key: KeyBytes, address: number): void {
@@ -100,7 +104,8 @@ export class Memtable {
 
   private overwritten(address: number): void {
     this.contentBytes -= this.log.contentBytes(address)
-    this.deadBytes += this.log.recordBytes(address)
+    const bytes = this.log.recordBytes(address)
+    if (!this.log.release(address)) this.deadBytes += bytes
   }
 
   /** The slot where a key is, or belongs. */

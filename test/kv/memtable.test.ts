@@ -144,3 +144,24 @@ t.test('what is noted is kept beside what a key leads to', async t => {
   t.equal(found(table, 'a')?.value, 'new')
   t.equal(table.deadBytes, table.log.recordBytes(address))
 })
+
+t.test('large values that are overwritten go at once, but not from a view', async t => {
+  const table = new Memtable()
+  const said = (n: number) => ({
+    version: n,
+    expiresUs: 0,
+    value: String.fromCharCode(n % 256).repeat(50_000)
+  })
+  write(table, 'small', { version: 1, expiresUs: 0, value: 'v' })
+  write(table, 'large', said(2))
+  const view = table.pin()
+  for (let n = 3; n < 200_000; n += n < 1000 ? 1 : 40_000) write(table, 'large', said(n))
+  t.ok(table.weight < 200_000, `${table.weight} bytes, of one large value and one small`)
+  t.equal(table.deadBytes, 0)
+  t.strictSame(saidBy(view.get('large')!), said(2))
+  t.strictSame(
+    read(view.cursor('', null)).map(([key]) => key),
+    ['large', 'small']
+  )
+  t.equal(found(table, 'large')?.version, 161_000)
+})
