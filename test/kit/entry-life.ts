@@ -1,6 +1,7 @@
 // What a life does to the entries of its store: puts, deletes, batches over two namespaces, values that expire,
 // writes on a condition, retained messages as the broker keeps them, flushes and compactions.
 import { ByteWriter } from '../../src/base/bytes.ts'
+import { CorruptionError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import { encodeRetained, RetainedEntries } from '../../src/daemon/kept-entries.ts'
 import type { Storage } from '../../src/daemon/storage.ts'
@@ -60,10 +61,20 @@ export class EntryLife {
   private put(): void {
     const { kv } = this.storage
     const write = this.anyWrite('a', this.anyKey(), false)
-    const there = kv.get(write.ns, write.key)
-    const ifVersion = this.random.chance(0.5) ? { ifVersion: there?.version ?? 0 } : {}
+    const version = this.versionOf(write)
+    const ifVersion = this.random.chance(0.5) && version !== null ? { ifVersion: version } : {}
     kv.put(write.ns, write.key, write.value!, { expiresUs: write.expiresUs, ...ifVersion })
     this.add([write])
+  }
+
+  /** Of what is under a key, 0 for nothing; null: it was in a damaged block, and may be overwritten all the same. */
+  private versionOf({ ns, key }: EntryWrite): number | null {
+    try {
+      return this.storage.kv.get(ns, key)?.version ?? 0
+    } catch (error) {
+      if (error instanceof CorruptionError) return null
+      throw error
+    }
   }
 
   /** A delete of what is not there writes nothing. */
